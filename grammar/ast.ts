@@ -179,7 +179,12 @@ export interface AdaptItem extends ItemBase {
 }
 
 export type AdaptClause =
-  | { readonly kind: "attach"; readonly adapter: CallExpr; readonly sites: readonly SitePattern[]; readonly span: Span }
+  | {
+      readonly kind: "attach";
+      readonly adapter: CallExpr;
+      readonly sites: readonly SitePattern[];
+      readonly span: Span;
+    }
   | { readonly kind: "train-sites"; readonly sites: readonly SitePattern[]; readonly span: Span };
 
 /** `attn.{q, k}`, `norm.*`, `layers.0.attn`; matches any run of whole path segments. */
@@ -207,7 +212,13 @@ export type TrainClause =
   | LossClause
   | { readonly kind: "optimizer-choice"; readonly optimizer: CallExpr; readonly span: Span }
   | ScheduleClause
-  | { readonly kind: "batch"; readonly size: Expr; readonly unit: "tokens" | "sequences"; readonly accumulate: Expr | null; readonly span: Span }
+  | {
+      readonly kind: "batch";
+      readonly size: Expr;
+      readonly unit: "tokens" | "sequences";
+      readonly accumulate: Expr | null;
+      readonly span: Span;
+    }
   | { readonly kind: "precision"; readonly value: Identifier; readonly span: Span }
   | { readonly kind: "recompute"; readonly value: Identifier; readonly span: Span }
   | { readonly kind: "seed"; readonly value: Expr; readonly span: Span }
@@ -397,7 +408,11 @@ export type AdapterClause =
   /** Replaces the site's output. */
   | { readonly kind: "output"; readonly value: Expr; readonly span: Span }
   /** `prepend keys pk, values pv` or `prepend tokens p`. */
-  | { readonly kind: "prepend"; readonly parts: readonly { readonly target: Identifier; readonly value: Expr }[]; readonly span: Span };
+  | {
+      readonly kind: "prepend";
+      readonly parts: readonly { readonly target: Identifier; readonly value: Expr }[];
+      readonly span: Span;
+    };
 
 /** `state m = betas.0 * m + (1 - betas.0) * g`: zero before the first step. */
 export interface StateClause {
@@ -531,17 +546,7 @@ export interface IfExpr {
 }
 
 export type Reducer =
-  | "sum"
-  | "mean"
-  | "max"
-  | "min"
-  | "softmax"
-  | "normalize"
-  | "dot"
-  | "attend"
-  | "stack"
-  | "split"
-  | "merge";
+  "sum" | "mean" | "max" | "min" | "softmax" | "normalize" | "dot" | "attend" | "stack" | "split" | "merge";
 
 /** `sum[d] a * b`, `softmax[k per c if guard] s`, `attend[k in c] (Q, K, V)`. */
 export interface ReductionExpr {

@@ -7,13 +7,39 @@
 export type ExprType = "real" | "int" | "bool";
 
 export type UnaryOp =
-  | "neg" | "abs" | "exp" | "log" | "sqrt" | "tanh" | "sigmoid" | "erf" | "sin" | "cos" | "floor" | "ceil" | "sign"
-  | "to-real" | "to-int" | "not";
+  | "neg"
+  | "abs"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "tanh"
+  | "sigmoid"
+  | "erf"
+  | "sin"
+  | "cos"
+  | "floor"
+  | "ceil"
+  | "sign"
+  | "to-real"
+  | "to-int"
+  | "not";
 
 /** `div` is real division; `floor-div` and `mod` are whole-number operations that floor, also for negatives. */
 export type BinaryOp =
-  | "add" | "sub" | "mul" | "div" | "floor-div" | "mod" | "pow" | "min" | "max"
-  | "lt" | "le" | "eq" | "and" | "or";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "floor-div"
+  | "mod"
+  | "pow"
+  | "min"
+  | "max"
+  | "lt"
+  | "le"
+  | "eq"
+  | "and"
+  | "or";
 
 /**
  * Whole numbers known only when a program runs.
@@ -22,36 +48,75 @@ export type BinaryOp =
 export type SizeName = "batch" | "length" | "query-length" | "query-start" | "step";
 
 export type Expr =
-  | Constant
-  | Index
-  | SizeOf
-  | Logit
-  | Operand
-  | Scalar
-  | Load
-  | Uniform
-  | Unary
-  | Binary
-  | Select;
+  Constant | Index | SizeOf | Logit | Operand | Scalar | Load | Uniform | Unary | Binary | Select;
 
-export interface Constant { readonly kind: "constant"; readonly type: ExprType; readonly value: number }
+export interface Constant {
+  readonly kind: "constant";
+  readonly type: ExprType;
+  readonly value: number;
+}
 /** A loop index: `q`, `k`, `h` in attention, `m`/`x` in rotations, an axis name in a map body. Type int. */
-export interface Index { readonly kind: "index"; readonly type: "int"; readonly name: string }
-export interface SizeOf { readonly kind: "size"; readonly type: "int"; readonly name: SizeName }
+export interface Index {
+  readonly kind: "index";
+  readonly type: "int";
+  readonly name: string;
+}
+export interface SizeOf {
+  readonly kind: "size";
+  readonly type: "int";
+  readonly name: SizeName;
+}
 /** The scaled logit `s` of an attention score. */
-export interface Logit { readonly kind: "logit"; readonly type: "real" }
+export interface Logit {
+  readonly kind: "logit";
+  readonly type: "real";
+}
 /** Element of the n-th operand of a map node (broadcast by axis name). */
-export interface Operand { readonly kind: "operand"; readonly type: ExprType; readonly index: number }
+export interface Operand {
+  readonly kind: "operand";
+  readonly type: ExprType;
+  readonly index: number;
+}
 /** A real number given anew at each call, by name (`lr`, `training`). */
-export interface Scalar { readonly kind: "scalar"; readonly type: "real"; readonly name: string }
+export interface Scalar {
+  readonly kind: "scalar";
+  readonly type: "real";
+  readonly name: string;
+}
 /** Element of the n-th buffer of the owning node; one index per axis of the buffer, in order (batch excepted). */
-export interface Load { readonly kind: "load"; readonly type: ExprType; readonly buffer: number; readonly indices: readonly Expr[] }
+export interface Load {
+  readonly kind: "load";
+  readonly type: ExprType;
+  readonly buffer: number;
+  readonly indices: readonly Expr[];
+}
 /** Counter-based uniform number in [0, 1): Philox4x32-10 keyed by (seed, stream, step, element). */
-export interface Uniform { readonly kind: "uniform"; readonly type: "real"; readonly stream: number }
-export interface Unary { readonly kind: "unary"; readonly type: ExprType; readonly op: UnaryOp; readonly operand: Expr }
-export interface Binary { readonly kind: "binary"; readonly type: ExprType; readonly op: BinaryOp; readonly left: Expr; readonly right: Expr }
+export interface Uniform {
+  readonly kind: "uniform";
+  readonly type: "real";
+  readonly stream: number;
+}
+export interface Unary {
+  readonly kind: "unary";
+  readonly type: ExprType;
+  readonly op: UnaryOp;
+  readonly operand: Expr;
+}
+export interface Binary {
+  readonly kind: "binary";
+  readonly type: ExprType;
+  readonly op: BinaryOp;
+  readonly left: Expr;
+  readonly right: Expr;
+}
 /** Both branches are pure; only the chosen one contributes a gradient. */
-export interface Select { readonly kind: "select"; readonly type: ExprType; readonly condition: Expr; readonly then: Expr; readonly otherwise: Expr }
+export interface Select {
+  readonly kind: "select";
+  readonly type: ExprType;
+  readonly condition: Expr;
+  readonly then: Expr;
+  readonly otherwise: Expr;
+}
 
 const interned = new Map<string, Expr>();
 const identities = new WeakMap<Expr, number>();
@@ -64,7 +129,8 @@ function identity(expr: Expr): number {
 function intern<E extends Expr>(key: string, make: () => E): E {
   const known = interned.get(key);
   if (known !== undefined) return known as E;
-  const made = Object.freeze(make());
+  const made = make();
+  Object.freeze(made);
   identities.set(made, nextIdentity++);
   interned.set(key, made);
   return made;
@@ -78,41 +144,80 @@ export const real = (value: number): Constant => constant(value, "real");
 export const int = (value: number): Constant => constant(value, "int");
 export const bool = (value: boolean): Constant => constant(value ? 1 : 0, "bool");
 
-export const index = (name: string): Index => intern(`i:${name}`, () => ({ kind: "index", type: "int", name }));
-export const size = (name: SizeName): SizeOf => intern(`z:${name}`, () => ({ kind: "size", type: "int", name }));
+export const index = (name: string): Index =>
+  intern(`i:${name}`, () => ({ kind: "index", type: "int", name }));
+export const size = (name: SizeName): SizeOf =>
+  intern(`z:${name}`, () => ({ kind: "size", type: "int", name }));
 export const logit: Logit = intern("s", () => ({ kind: "logit", type: "real" }));
 export const operand = (n: number, type: ExprType = "real"): Operand =>
   intern(`o:${type}:${n}`, () => ({ kind: "operand", type, index: n }));
-export const scalar = (name: string): Scalar => intern(`n:${name}`, () => ({ kind: "scalar", type: "real", name }));
+export const scalar = (name: string): Scalar =>
+  intern(`n:${name}`, () => ({ kind: "scalar", type: "real", name }));
 export const uniform = (stream: number): Uniform =>
   intern(`u:${stream}`, () => ({ kind: "uniform", type: "real", stream }));
 export function load(buffer: number, indices: readonly Expr[], type: ExprType = "real"): Load {
   const key = indices.map(identity).join(",");
-  return intern(`l:${type}:${buffer}:${key}`, () => ({ kind: "load", type, buffer, indices: Object.freeze([...indices]) }));
+  return intern(`l:${type}:${buffer}:${key}`, () => ({
+    kind: "load",
+    type,
+    buffer,
+    indices: Object.freeze([...indices]),
+  }));
 }
 
 /** The result type of a unary operation on an operand of the given type. */
 function unaryType(op: UnaryOp, operandType: ExprType): ExprType {
   switch (op) {
-    case "to-real": return "real";
-    case "to-int": return "int";
-    case "floor": case "ceil": return "int";
-    case "not": return "bool";
-    case "neg": case "abs": case "sign": return operandType;
-    case "exp": case "log": case "sqrt": case "tanh": case "sigmoid": case "erf": case "sin": case "cos": return "real";
-    default: return op satisfies never;
+    case "to-real":
+      return "real";
+    case "to-int":
+      return "int";
+    case "floor":
+    case "ceil":
+      return "int";
+    case "not":
+      return "bool";
+    case "neg":
+    case "abs":
+    case "sign":
+      return operandType;
+    case "exp":
+    case "log":
+    case "sqrt":
+    case "tanh":
+    case "sigmoid":
+    case "erf":
+    case "sin":
+    case "cos":
+      return "real";
+    default:
+      return op satisfies never;
   }
 }
 
 /** Operations on reals take reals: a whole-number operand is converted here, once. */
-const realOperand: ReadonlySet<UnaryOp> = new Set(["exp", "log", "sqrt", "tanh", "sigmoid", "erf", "sin", "cos"]);
+const realOperand: ReadonlySet<UnaryOp> = new Set([
+  "exp",
+  "log",
+  "sqrt",
+  "tanh",
+  "sigmoid",
+  "erf",
+  "sin",
+  "cos",
+]);
 
 export function unary(op: UnaryOp, x: Expr): Expr {
   if (op === "to-real" && x.type === "real") return x;
   if (op === "to-int" && x.type === "int") return x;
   if ((op === "floor" || op === "ceil") && x.type === "int") return x;
   const given = realOperand.has(op) ? toReal(x) : x;
-  return intern(`1:${op}:${identity(given)}`, () => ({ kind: "unary", type: unaryType(op, given.type), op, operand: given }));
+  return intern(`1:${op}:${identity(given)}`, () => ({
+    kind: "unary",
+    type: unaryType(op, given.type),
+    op,
+    operand: given,
+  }));
 }
 
 export const toReal = (x: Expr): Expr =>
@@ -131,7 +236,13 @@ export function binary(op: BinaryOp, a: Expr, b: Expr): Expr {
   }
   const compares = op === "lt" || op === "le" || op === "eq";
   const type: ExprType = logical || compares ? "bool" : left.type;
-  return intern(`2:${op}:${identity(left)}:${identity(right)}`, () => ({ kind: "binary", type, op, left, right }));
+  return intern(`2:${op}:${identity(left)}:${identity(right)}`, () => ({
+    kind: "binary",
+    type,
+    op,
+    left,
+    right,
+  }));
 }
 
 export function select(condition: Expr, then: Expr, otherwise: Expr): Expr {
@@ -139,7 +250,11 @@ export function select(condition: Expr, then: Expr, otherwise: Expr): Expr {
   const a = mixed ? toReal(then) : then;
   const b = mixed ? toReal(otherwise) : otherwise;
   return intern(`?:${identity(condition)}:${identity(a)}:${identity(b)}`, () => ({
-    kind: "select", type: a.type, condition, then: a, otherwise: b,
+    kind: "select",
+    type: a.type,
+    condition,
+    then: a,
+    otherwise: b,
   }));
 }
 
@@ -158,24 +273,48 @@ export const eq = (a: Expr, b: Expr): Expr => binary("eq", a, b);
 /** Operands of an expression, in order. */
 export function exprChildren(e: Expr): readonly Expr[] {
   switch (e.kind) {
-    case "constant": case "index": case "size": case "logit": case "operand": case "scalar": case "uniform": return [];
-    case "load": return e.indices;
-    case "unary": return [e.operand];
-    case "binary": return [e.left, e.right];
-    case "select": return [e.condition, e.then, e.otherwise];
-    default: return e satisfies never;
+    case "constant":
+    case "index":
+    case "size":
+    case "logit":
+    case "operand":
+    case "scalar":
+    case "uniform":
+      return [];
+    case "load":
+      return e.indices;
+    case "unary":
+      return [e.operand];
+    case "binary":
+      return [e.left, e.right];
+    case "select":
+      return [e.condition, e.then, e.otherwise];
+    default:
+      return e satisfies never;
   }
 }
 
 /** The same expression over other operands. */
 export function withExprChildren(e: Expr, kids: readonly Expr[]): Expr {
   switch (e.kind) {
-    case "constant": case "index": case "size": case "logit": case "operand": case "scalar": case "uniform": return e;
-    case "load": return load(e.buffer, kids, e.type);
-    case "unary": return unary(e.op, kids[0]!);
-    case "binary": return binary(e.op, kids[0]!, kids[1]!);
-    case "select": return select(kids[0]!, kids[1]!, kids[2]!);
-    default: return e satisfies never;
+    case "constant":
+    case "index":
+    case "size":
+    case "logit":
+    case "operand":
+    case "scalar":
+    case "uniform":
+      return e;
+    case "load":
+      return load(e.buffer, kids, e.type);
+    case "unary":
+      return unary(e.op, kids[0]!);
+    case "binary":
+      return binary(e.op, kids[0]!, kids[1]!);
+    case "select":
+      return select(kids[0]!, kids[1]!, kids[2]!);
+    default:
+      return e satisfies never;
   }
 }
 

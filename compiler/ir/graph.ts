@@ -169,7 +169,7 @@ export interface AttentionCore {
   /** Factor on the dot product, before `score`. */
   readonly scale: number;
   /** Keys and values [p, g, d] that every query sees, before the text; no score, no mask. null when there are none. */
-  readonly prefix: { readonly key: Node; readonly value: Node } | null;
+  readonly prepended: { readonly key: Node; readonly value: Node } | null;
 }
 
 /** softmax(mask, score(scale · q·k)) · value: results: 0 output [b,t,h,e]; 1 log-sum-exp [b,t,h]. A row without keys gives 0 and −inf. */
@@ -179,7 +179,7 @@ export interface AttentionNode extends NodeBase, AttentionCore {
 
 /**
  * Adjoint of attention. Results, in order: for each region dQuery, dKey; dValue; for each buffer in `bufferGradients`
- * its gradient; then, with a prefix, dPrefixKey, dPrefixValue. This node's own axes are those of result 0.
+ * its gradient; then, with prepended keys, their dKey and dValue. This node's own axes are those of result 0.
  */
 export interface AttentionGradientNode extends NodeBase, AttentionCore {
   readonly kind: "attention-gradient";
@@ -189,7 +189,10 @@ export interface AttentionGradientNode extends NodeBase, AttentionCore {
   /** d score / d logit, an Expr over the same leaves. */
   readonly scoreSlope: Expr;
   /** Which buffers get gradients, and d score / d (element loaded): one entry for each load in the score. */
-  readonly bufferGradients: readonly { readonly buffer: number; readonly loads: readonly { readonly indices: readonly Expr[]; readonly slope: Expr }[] }[];
+  readonly bufferGradients: readonly {
+    readonly buffer: number;
+    readonly loads: readonly { readonly indices: readonly Expr[]; readonly slope: Expr }[];
+  }[];
 }
 
 /** −log softmax(logits)[target] over the last axis; 0 where the target is −1. Results: 0 loss [b,t]; 1 log-sum-exp [b,t]. */

@@ -1,0 +1,24 @@
+// Bundles the command line, the compiler and the runtime into dist/; packages of node_modules stay outside.
+import { build } from "esbuild";
+import { existsSync, rmSync } from "node:fs";
+
+rmSync("dist", { recursive: true, force: true });
+const entryPoints = {
+  cli: "compiler/cli/main.ts",
+  compiler: "compiler/index.ts",
+  runtime: "runtime/index.ts",
+  worker: "runtime/device/cpu/wasm-worker.ts",
+  prettier: "grammar/prettier-plugin.ts",
+};
+await build({
+  entryPoints: Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path))),
+  outdir: "dist",
+  bundle: true,
+  splitting: true,
+  packages: "external",
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  sourcemap: true,
+  logLevel: "warning",
+});
