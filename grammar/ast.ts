@@ -129,7 +129,7 @@ export interface ModuleItem extends ItemBase {
   readonly clauses: readonly ModuleClause[];
 }
 
-/** `adapter lora(rank: Count = 8) on linear { … }`. */
+/** `adapter delta(rank: Count = 8) on linear { … }`. */
 export interface AdapterItem extends ItemBase {
   readonly kind: "adapter";
   readonly name: Identifier;
@@ -139,7 +139,7 @@ export interface AdapterItem extends ItemBase {
   readonly clauses: readonly AdapterClause[];
 }
 
-/** `optimizer adamw(lr: Real, …) { state m = …  update … }`; `w`, `g`, `step` are in scope. */
+/** `optimizer momentum(lr: Real, …) { state m = …  update … }`; `w`, `g`, `step` are in scope. */
 export interface OptimizerItem extends ItemBase {
   readonly kind: "optimizer";
   readonly name: Identifier;
@@ -171,7 +171,7 @@ export interface Setting {
   readonly span: Span;
 }
 
-/** `adapt Base { lora(rank: 8) on attn.{q, v}   train norm.*, embed }`. */
+/** `adapt Base { delta(rank: 8) on attn.{q, v}   train norm.*, embed }`. */
 export interface AdaptItem extends ItemBase {
   readonly kind: "adapt";
   readonly model: Identifier;
@@ -226,7 +226,7 @@ export type TrainClause =
   | { readonly kind: "train-sites"; readonly sites: readonly SitePattern[]; readonly span: Span }
   | StageClause;
 
-/** `data tokens "text" tokenizer "bytes" length 512 packed by document insert landmark every 50 validate 5%`. */
+/** `data tokens "text" tokenizer "bytes" length 512 packed by document insert marker every 50 validate 5%`. */
 export interface DataClause {
   readonly kind: "data";
   readonly source: StringExpr;
@@ -244,7 +244,7 @@ export interface Amount {
   readonly percent: boolean;
 }
 
-/** `loss next_token except landmark`. */
+/** `loss next_token except marker`. */
 export interface LossClause {
   readonly kind: "loss";
   readonly objective: Identifier;

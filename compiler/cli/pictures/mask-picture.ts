@@ -1,0 +1,91 @@
+/** Draws masks: a grid of visible (query, key) pairs as SVG, PNG or terminal text. */
+import { encode } from "fast-png";
+
+/** visible[q][k] as 0 or 1; `weight` between 0 and 1 shades (share of heads that see the pair). */
+export interface MaskGrid {
+  readonly queries: number;
+  readonly keys: number;
+  /** Row-major, one number a pair, 0 … 1. */
+  readonly values: Float64Array;
+  readonly title: string;
+}
+
+const ink = { r: 38, g: 84, b: 160 };
+const paper = { r: 246, g: 247, b: 250 };
+
+function shade(value: number): [number, number, number] {
+  const mix = (from: number, to: number): number => Math.round(from + (to - from) * value);
+  return [mix(paper.r, ink.r), mix(paper.g, ink.g), mix(paper.b, ink.b)];
+}
+
+/** Text that is safe inside SVG. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (ch) => `&#${ch.charCodeAt(0)};`);
+}
+
+/** Rows of equal pairs become one rectangle, so pictures stay small. */
+export function maskSvg(grid: MaskGrid): string {
+  const cell = Math.max(2, Math.floor(480 / Math.max(grid.queries, grid.keys)));
+  const left = 34;
+  const top = 44;
+  const width = grid.keys * cell;
+  const height = grid.queries * cell;
+  const parts: string[] = [];
+  for (let q = 0; q < grid.queries; q++) {
+    let k = 0;
+    while (k < grid.keys) {
+      const value = grid.values[q * grid.keys + k]!;
+      let end = k + 1;
+      while (end < grid.keys && grid.values[q * grid.keys + end] === value) end++;
+      if (value > 0) {
+        const [r, g, b] = shade(value);
+        parts.push(
+          `<rect x="${left + k * cell}" y="${top + q * cell}" width="${(end - k) * cell}" height="${cell}" fill="rgb(${r},${g},${b})"/>`,
+        );
+      }
+      k = end;
+    }
+  }
+  const font = `font-family="sans-serif" font-size="12" fill="#333"`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 14}" height="${top + height + 14}">`,
+    `<rect width="100%" height="100%" fill="white"/>`,
+    `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="rgb(${paper.r},${paper.g},${paper.b})" stroke="#99a"/>`,
+    ...parts,
+    `<text x="${left}" y="16" ${font} font-weight="bold">${escapeXml(grid.title)}</text>`,
+    `<text x="${left}" y="36" ${font}>key position k →</text>`,
+    `<text transform="translate(22 ${top + Math.min(height, 120)}) rotate(-90)" ${font}>query q ↓</text>`,
+    `</svg>`,
+    "",
+  ].join("\n");
+}
+
+/** One or more pixels a pair, no labels: exact for any size. */
+export function maskPng(grid: MaskGrid): Uint8Array {
+  const cell = Math.max(1, Math.floor(512 / Math.max(grid.queries, grid.keys)));
+  const width = grid.keys * cell;
+  const height = grid.queries * cell;
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const value = grid.values[Math.floor(y / cell) * grid.keys + Math.floor(x / cell)]!;
+      data.set(shade(value), (y * width + x) * 3);
+    }
+  }
+  return encode({ width, height, data, channels: 3, depth: 8 });
+}
+
+/** Blocks and dots, one row a query; wide grids are sampled to fit `columns`. */
+export function maskText(grid: MaskGrid, columns: number): string {
+  const step = Math.max(1, Math.ceil(Math.max(grid.keys * 2, grid.queries) / Math.max(16, columns - 8)));
+  const lines = [grid.title, `      k→ ${step > 1 ? `(every ${step}th of ${grid.keys})` : ""}`];
+  for (let q = 0; q < grid.queries; q += step) {
+    let line = `q=${q}`.padEnd(7);
+    for (let k = 0; k < grid.keys; k += step) {
+      const value = grid.values[q * grid.keys + k]!;
+      line += value === 0 ? "· " : value === 1 ? "■ " : "▒ ";
+    }
+    lines.push(line.trimEnd());
+  }
+  return `${lines.join("\n")}\n`;
+}
