@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-import "../dist/cli.js";
+import { main } from "../dist/cli.js";
+
+const code = await main(process.argv.slice(2));
+process.exitCode = code;

@@ -1,0 +1,177 @@
+/** The command line: verbs, options, help; each verb's work is loaded when it runs. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { exitCodes, UsageError } from "./exit-codes.ts";
+
+const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+
+function wholeNumber(text: string): number {
+  const value = Number(text.replaceAll("_", ""));
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("a whole number is needed.");
+  return value;
+}
+
+function realNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("a number is needed.");
+  return value;
+}
+
+/** The code a verb ends with; set by `run`. */
+let exitCode: number = exitCodes.ok;
+
+function run<A extends readonly unknown[]>(verb: () => Promise<(...args: A) => Promise<number>>) {
+  return async (...args: A): Promise<void> => {
+    exitCode = await (await verb())(...args);
+  };
+}
+
+const set = (): Option =>
+  new Option("--set <path=value>", "override one setting of the spec; may be repeated")
+    .argParser(collect)
+    .default([] as readonly string[], "none");
+const model = (): Option => new Option("--model <name>", "which model, when the file has several");
+const device = (): Option =>
+  new Option("--device <name>", "where to run").choices(["auto", "cpu-native", "cpu-wasm"]).default("auto");
+const threads = (): Option =>
+  new Option("--threads <n>", "worker threads (default: the cores there are)").argParser(wholeNumber);
+const format = (...choices: string[]): Option =>
+  new Option("--format <format>", "how to print").choices(choices).default(choices[0]!);
+
+export function makeProgram(): Command {
+  const program = new Command("lctx")
+    .description("Attention research as short specs: check, compile, train, evaluate, generate.")
+    .version("0.1.0")
+    .showHelpAfterError("(run with --help for the options)")
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  const verb = (name: string, summary: string, example: string): Command =>
+    program.command(name).description(summary).addHelpText("after", `\nExample:\n  $ ${example}`).exitOverride();
+
+  verb("init", "write a starter spec into a folder", "lctx init my-study --template window")
+    .argument("[folder]", "where to write", ".")
+    .option("--template <name>", "which example to start from (see `lctx examples`)")
+    .action(run(async () => (await import("./verbs/init.ts")).init));
+
+  verb("examples", "list the examples that ship with lctx", "lctx examples")
+    .addOption(format("text", "json"))
+    .action(run(async () => (await import("./verbs/examples.ts")).examples));
+
+  verb("check", "read a spec and report every mistake; writes nothing", "lctx check examples/moby-dick.lctx")
+    .argument("<files...>", "specs")
+    .addOption(format("text", "json", "sarif", "github"))
+    .addOption(set())
+    .action(run(async () => (await import("./verbs/check.ts")).check));
+
+  verb("fmt", "format specs in place", "lctx fmt --check stdlib/masks.lctx")
+    .argument("<files...>", "specs or folders")
+    .option("--check", "write nothing; exit 1 when a file is not formatted")
+    .action(run(async () => (await import("./verbs/fmt.ts")).fmt));
+
+  verb("build", "write a project: model.ts, trainer.ts, kernels", "lctx build spec.lctx --out my-model")
+    .argument("<file>", "spec")
+    .option("--out <folder>", "where to write (default: build/<model>)")
+    .addOption(model())
+    .addOption(set())
+    .action(run(async () => (await import("./verbs/build.ts")).build));
+
+  verb("train", "train a spec's model", "lctx train examples/moby-dick.lctx --set train.seed=2")
+    .argument("<file>", "spec")
+    .addOption(model())
+    .addOption(set())
+    .option("--run <folder>", "the run's folder (default: runs/<model>)")
+    .option("--data <path>", "a text file or folder instead of the spec's data")
+    .option("--steps <n>", "stop after this many steps", wholeNumber)
+    .option("--resume", "go on from the newest good checkpoint")
+    .option("--allow-change", "resume although the spec changed")
+    .option("--tensorboard", "also write TensorBoard event files")
+    .addOption(new Option("--log-format <format>", "progress lines").choices(["text", "json"]).default("text"))
+    .addOption(device())
+    .addOption(threads())
+    .action(run(async () => (await import("./verbs/train.ts")).train));
+
+  verb("eval", "loss, bits per byte and perplexity of a run on held-out text", "lctx eval runs/small")
+    .argument("<run>", "a run's folder")
+    .option("--data <path>", "text to evaluate on instead of the run's held-out part")
+    .option("--length <n>", "tokens a row (default: as trained)", wholeNumber)
+    .addOption(format("text", "json"))
+    .addOption(device())
+    .addOption(threads())
+    .action(run(async () => (await import("./verbs/eval.ts")).evaluate));
+
+  verb("generate", "write text with a trained run", 'lctx generate runs/small --prompt "Call me "')
+    .argument("<run>", "a run's folder")
+    .option("--prompt <text>", "how the text starts", "\n")
+    .option("--tokens <n>", "how many tokens to write", wholeNumber, 300)
+    .option("--temperature <t>", "0 always takes the likeliest token", realNumber, 0.8)
+    .option("--top-k <n>", "choose among the n likeliest", wholeNumber)
+    .option("--top-p <p>", "choose among the likeliest that hold this share", realNumber)
+    .option("--seed <n>", "seed of the choices", wholeNumber, 1)
+    .addOption(device())
+    .addOption(threads())
+    .action(run(async () => (await import("./verbs/generate.ts")).generate));
+
+  verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
+    .argument("<topic>", "a message code, or: masks, kernels, memory, graph, or a node's name")
+    .argument("[file]", "spec, for everything but message codes")
+    .addOption(model())
+    .addOption(set())
+    .option("--batch <n>", "rows (default: as the spec trains)", wholeNumber)
+    .option("--length <n>", "tokens a row", wholeNumber)
+    .option("--after <pass>", "with graph: print it after this pass")
+    .addOption(threads())
+    .action(run(async () => (await import("./verbs/explain.ts")).explain));
+
+  verb("viz", "draw a mask, a model's graph or a run's loss", "lctx viz mask stdlib/attention.lctx SinkWindow --out mask.png")
+    .argument("<what>", "mask, graph or loss")
+    .argument("<source>", "spec, or a run's folder for loss")
+    .argument("[name]", "attention, mask or model to draw")
+    .option("--out <file>", "a .png or .svg file (default: draw in the terminal)")
+    .option("--length <n>", "tokens in the picture", wholeNumber)
+    .addOption(set())
+    .action(run(async () => (await import("./verbs/viz.ts")).viz));
+
+  verb("bench", "time kernels and a training step on this machine", "lctx bench gemm")
+    .argument("<what>", "gemm, attention, step or compile")
+    .argument("[file]", "spec, for step and compile")
+    .option("--json", "one JSON line a case")
+    .addOption(device())
+    .addOption(threads())
+    .action(run(async () => (await import("./verbs/bench.ts")).bench));
+
+  verb("doctor", "what this machine has, what is missing, and how to get it", "lctx doctor --json")
+    .option("--json", "machine-readable")
+    .action(run(async () => (await import("./verbs/doctor.ts")).doctor));
+
+  return program;
+}
+
+function describeFailure(error: unknown): { code: number; text: string } {
+  if (error instanceof UsageError) {
+    return { code: exitCodes.usage, text: `error: ${error.message}${error.help ? `\nhelp: ${error.help}` : ""}` };
+  }
+  // The runtime's own errors carry their exit code and a way out.
+  const known = error as { exitCode?: unknown; code?: unknown; message?: unknown; help?: unknown };
+  if (typeof known.exitCode === "number" && typeof known.message === "string") {
+    const help = typeof known.help === "string" && known.help !== "" ? `\nhelp: ${known.help}` : "";
+    return { code: known.exitCode, text: `error[${String(known.code)}]: ${known.message}${help}` };
+  }
+  const detail = process.env["LCTX_TRACE"] ? String((error as Error).stack) : String((error as Error).message ?? error);
+  return {
+    code: exitCodes.internal,
+    text: `internal error: ${detail}\nThis is a bug in lctx. Please report it with the spec; LCTX_TRACE=1 shows where it happened.`,
+  };
+}
+
+/** Runs one command line and returns its exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await makeProgram().parseAsync([...argv], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const failure = describeFailure(error);
+    process.stderr.write(`${failure.text}\n`);
+    return failure.code;
+  }
+}

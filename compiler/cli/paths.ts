@@ -1,0 +1,15 @@
+/** Where the package's own files are, run from sources or from the bundle. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder that holds package.json, stdlib and examples. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    if (existsSync(join(folder, "stdlib")) && existsSync(join(folder, "package.json"))) return folder;
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error("the package's files are incomplete: no stdlib folder");
+    folder = parent;
+  }
+}
