@@ -46,7 +46,11 @@ export function makeProgram(): Command {
     .exitOverride();
 
   const verb = (name: string, summary: string, example: string): Command =>
-    program.command(name).description(summary).addHelpText("after", `\nExample:\n  $ ${example}`).exitOverride();
+    program
+      .command(name)
+      .description(summary)
+      .addHelpText("after", `\nExample:\n  $ ${example}`)
+      .exitOverride();
 
   verb("init", "write a starter spec into a folder", "lctx init my-study --template window")
     .argument("[folder]", "where to write", ".")
@@ -85,7 +89,9 @@ export function makeProgram(): Command {
     .option("--resume", "go on from the newest good checkpoint")
     .option("--allow-change", "resume although the spec changed")
     .option("--tensorboard", "also write TensorBoard event files")
-    .addOption(new Option("--log-format <format>", "progress lines").choices(["text", "json"]).default("text"))
+    .addOption(
+      new Option("--log-format <format>", "progress lines").choices(["text", "json"]).default("text"),
+    )
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/train.ts")).train));
@@ -122,7 +128,11 @@ export function makeProgram(): Command {
     .addOption(threads())
     .action(run(async () => (await import("./verbs/explain.ts")).explain));
 
-  verb("viz", "draw a mask, a model's graph or a run's loss", "lctx viz mask stdlib/attention.lctx SinkWindow --out mask.png")
+  verb(
+    "viz",
+    "draw a mask, a model's graph or a run's loss",
+    "lctx viz mask stdlib/attention.lctx SinkWindow --out mask.png",
+  )
     .argument("<what>", "mask, graph or loss")
     .argument("<source>", "spec, or a run's folder for loss")
     .argument("[name]", "attention, mask or model to draw")
@@ -148,7 +158,10 @@ export function makeProgram(): Command {
 
 function describeFailure(error: unknown): { code: number; text: string } {
   if (error instanceof UsageError) {
-    return { code: exitCodes.usage, text: `error: ${error.message}${error.help ? `\nhelp: ${error.help}` : ""}` };
+    return {
+      code: exitCodes.usage,
+      text: `error: ${error.message}${error.help ? `\nhelp: ${error.help}` : ""}`,
+    };
   }
   // The runtime's own errors carry their exit code and a way out.
   const known = error as { exitCode?: unknown; code?: unknown; message?: unknown; help?: unknown };
@@ -156,7 +169,9 @@ function describeFailure(error: unknown): { code: number; text: string } {
     const help = typeof known.help === "string" && known.help !== "" ? `\nhelp: ${known.help}` : "";
     return { code: known.exitCode, text: `error[${String(known.code)}]: ${known.message}${help}` };
   }
-  const detail = process.env["LCTX_TRACE"] ? String((error as Error).stack) : String((error as Error).message ?? error);
+  const detail = process.env["LCTX_TRACE"]
+    ? String((error as Error).stack)
+    : String((error as Error).message ?? error);
   return {
     code: exitCodes.internal,
     text: `internal error: ${detail}\nThis is a bug in lctx. Please report it with the spec; LCTX_TRACE=1 shows where it happened.`,

@@ -17,7 +17,9 @@ const files = ["grammar", "compiler", "runtime"].flatMap(sources);
 function importsOf(file: string): { to: string; typeOnly: boolean }[] {
   const text = readFileSync(join(root, file), "utf8");
   const found: { to: string; typeOnly: boolean }[] = [];
-  for (const match of text.matchAll(/^(?:import|export)\s+(type\s)?[^;"']*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm)) {
+  for (const match of text.matchAll(
+    /^(?:import|export)\s+(type\s)?[^;"']*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm,
+  )) {
     const target = match[2] ?? match[3]!;
     found.push({
       to: relative(root, resolve(root, dirname(file), target)),
@@ -69,7 +71,14 @@ describe("layout", () => {
   });
 
   it("has no import cycles", () => {
-    const edges = new Map(files.map((file) => [file, importsOf(file).filter((i) => !i.typeOnly).map((i) => i.to)]));
+    const edges = new Map(
+      files.map((file) => [
+        file,
+        importsOf(file)
+          .filter((i) => !i.typeOnly)
+          .map((i) => i.to),
+      ]),
+    );
     const state = new Map<string, "open" | "done">();
     const cycles: string[] = [];
     const visit = (file: string, path: readonly string[]): void => {

@@ -2,5 +2,7 @@
 import { Resvg } from "@resvg/resvg-js";
 
 export function svgToPng(svg: string): Uint8Array {
-  return new Resvg(svg, { fitTo: { mode: "zoom", value: 2 }, font: { loadSystemFonts: true } }).render().asPng();
+  return new Resvg(svg, { fitTo: { mode: "zoom", value: 2 }, font: { loadSystemFonts: true } })
+    .render()
+    .asPng();
 }
