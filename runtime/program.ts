@@ -47,12 +47,15 @@ export interface Tensor {
   readonly role: TensorRole;
 }
 
+/** Stands in `Launch.buffers` where a kernel gets a null pointer: a result that nobody reads. */
+export const noTensor = -1;
+
 export interface Launch {
   /** Entry point in the compiled kernels: `void entry(void *const *buffers, const int64_t *sizes, const float *scalars)`. */
   readonly kernel: string;
   /** Site and operation, for people: `layers.0.attn.q: matmul`. */
   readonly label: string;
-  /** Tensor ids in the order the kernel expects. */
+  /** Tensor ids in the order the kernel expects, or `noTensor`. */
   readonly buffers: readonly number[];
   /** Which of `buffers` the kernel writes; all others are only read. */
   readonly writes: readonly number[];
