@@ -28,7 +28,8 @@ export function orderTensors(program: Program): Program {
   for (const tensor of program.tensors) place(tensor.id);
 
   const renumbered = new Map(order.map((id, n) => [id, n]));
-  const renumber = (ids: readonly number[]): number[] => ids.map((id) => (id === noTensor ? id : renumbered.get(id)!));
+  const renumber = (ids: readonly number[]): number[] =>
+    ids.map((id) => (id === noTensor ? id : renumbered.get(id)!));
   const launches = (phase: PhaseName): Launch[] =>
     program.phases[phase].launches.map((launch) => ({
       kernel: launch.kernel,

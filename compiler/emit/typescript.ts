@@ -2,12 +2,7 @@
 
 /** A literal of plain data; object keys are quoted where they must be. */
 export type Plain =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Plain[]
-  | { readonly [key: string]: Plain | undefined };
+  null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain | undefined };
 
 const word = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 
