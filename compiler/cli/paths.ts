@@ -1,6 +1,7 @@
 /** Where the package's own files are, run from sources or from the bundle. */
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder that holds package.json, stdlib and examples. */
@@ -12,4 +13,12 @@ export function packageRoot(): string {
     if (parent === folder) throw new Error("the package's files are incomplete: no stdlib folder");
     folder = parent;
   }
+}
+
+/** Where compiled kernels and built projects are kept: $LCTX_CACHE, else the user's cache folder. */
+export function cacheFolder(): string {
+  const own = process.env["LCTX_CACHE"];
+  if (own) return resolve(own);
+  const base = process.env["XDG_CACHE_HOME"];
+  return base ? join(base, "lctx") : join(homedir(), ".cache", "lctx");
 }
