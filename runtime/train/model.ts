@@ -1,0 +1,80 @@
+/** TrainableModel: what the trainer drives: named tensors and phases. An executable program is one; tests write small ones. */
+import type { ParameterInfo, PhaseName, Sizes, Tensor } from "../program.ts";
+import type { StageSettings } from "./settings.ts";
+
+/** Names of the tensors that the trainer writes before a phase and reads after it. */
+export const tensorNames = {
+  /** [batch, length] i32. */
+  tokens: "input:tokens",
+  /** [batch, length] i32; −1: no loss here. */
+  targets: "input:targets",
+  /** [batch, length] i32; number of the token's document in its row. */
+  documents: "input:documents",
+  /** [batch, length] i32; position in the row where the token's document starts. */
+  starts: "input:starts",
+  /** [] f32; 1 / targets counted in the step. */
+  lossScale: "input:loss-scale",
+  /** [batch, length] f32; −log p of each target, 0 where there is none. */
+  loss: "loss",
+  /** [batch, length, vocabulary] f32. */
+  logits: "logits",
+  /** [1] f32; norm over all gradients before clipping. */
+  gradientNorm: "gradient-norm",
+} as const;
+
+/** The gradient of a parameter, written by phase `train`. */
+export const gradientName = (path: string): string => `gradient:${path}`;
+
+/** Numbers given to each phase. Kernels read them as f32, so each must be exact there or rounded knowingly. */
+export interface Scalars {
+  /** Learning rate of this step. */
+  readonly lr: number;
+  /** Counts from 1 in each stage. */
+  readonly step: number;
+  /** Largest gradient norm; 3.4e38 when nothing is clipped. */
+  readonly clip: number;
+  /** Below 2^24; another for every run of a phase, the same after a resume. */
+  readonly seed: number;
+}
+
+export interface ModelShape {
+  readonly parameters: readonly ParameterInfo[];
+  readonly tensors: readonly Tensor[];
+  /** Positions a row may have at most; null when nothing limits them. */
+  readonly maxLength: number | null;
+}
+
+export interface TrainableModel {
+  readonly program: ModelShape;
+  /** Rows and positions that one run of a phase holds. */
+  readonly sizes: Sizes;
+  /** Bytes of all tensors, as the device keeps them; for progress lines. */
+  readonly memoryBytes: number;
+  /** A view of a tensor's memory, valid until `close`; throws when the program has none of that name. */
+  tensor(name: string): Float32Array | Int32Array;
+  /** Runs a phase; the views show its results when it returns. */
+  run(phase: PhaseName, scalars: Readonly<Record<string, number>>): void;
+  close(): void;
+}
+
+/** Makes the model of a stage, with `stage.batch.sequences` rows of `stage.data.length` positions. Weights are the trainer's to fill. */
+export type OpenModel = (stage: StageSettings, index: number) => Promise<TrainableModel>;
+
+/** The view of a float tensor. Throws when the tensor holds whole numbers. */
+export function floats(model: Pick<TrainableModel, "tensor">, name: string): Float32Array {
+  const view = model.tensor(name);
+  if (!(view instanceof Float32Array)) throw new TypeError(`tensor "${name}" holds no floats`);
+  return view;
+}
+
+/** The view of a whole-number tensor. Throws when the tensor holds floats. */
+export function wholes(model: Pick<TrainableModel, "tensor">, name: string): Int32Array {
+  const view = model.tensor(name);
+  if (!(view instanceof Int32Array)) throw new TypeError(`tensor "${name}" holds no whole numbers`);
+  return view;
+}
+
+/** Names of the tensors of one role, in program order. */
+export function namesOf(program: ModelShape, role: Tensor["role"]): readonly string[] {
+  return program.tensors.filter((tensor) => tensor.role === role).map((tensor) => tensor.name);
+}
