@@ -1,0 +1,127 @@
+/** Dataset: the text of a stage as training and held-out rows. */
+import type { DataSettings, LossSettings } from "../train/settings.ts";
+import { LctxError } from "../errors.ts";
+import { openTokenizer } from "../tokens/open-tokenizer.ts";
+import { insertedTokenId } from "../tokens/tokenizer.ts";
+import type { Tokenizer } from "../tokens/tokenizer.ts";
+import { resolveSource, sourceFolders } from "./resolve-source.ts";
+import type { SourcePlaces } from "./resolve-source.ts";
+import { RowOrder } from "./row-order.ts";
+import { fillRow, textTokens } from "./rows.ts";
+import type { RowBuffers, RowLayout } from "./rows.ts";
+import { openTokenFile } from "./token-cache.ts";
+import type { TokenFacts } from "./token-cache.ts";
+import { splitTokens } from "./token-view.ts";
+import type { TokenView } from "./token-view.ts";
+
+export interface DatasetOptions extends SourcePlaces {
+  /** Where token files are kept. */
+  readonly cacheFolder: string;
+  readonly seed: number;
+  /** Ids must be below this; null when the model does not say. */
+  readonly vocabulary: number | null;
+}
+
+/** The row layout that settings mean. Throws LctxError `token-unknown` or `token-outside-vocabulary`. */
+export function rowLayout(
+  data: DataSettings,
+  loss: Pick<LossSettings, "exceptToken" | "exceptPositions">,
+  tokenizer: Tokenizer,
+  vocabulary: number | null,
+): RowLayout {
+  const insert =
+    data.insert === null
+      ? null
+      : { id: insertedTokenId(tokenizer, data.insert.token), every: data.insert.every };
+  const needed = Math.max(tokenizer.size, insert === null ? 0 : insert.id + 1);
+  if (vocabulary !== null && needed > vocabulary) {
+    throw new LctxError(
+      "token-outside-vocabulary",
+      `tokenizer "${data.tokenizer}"${insert === null ? "" : ` with "${data.insert!.token}"`} has ${needed} tokens, the model ${vocabulary}`,
+      `give the model vocab ${needed}`,
+    );
+  }
+  let exceptToken: number | null = null;
+  if (loss.exceptToken !== null) {
+    exceptToken = insertedTokenId(tokenizer, loss.exceptToken);
+    if (exceptToken >= tokenizer.size && data.insert?.token !== loss.exceptToken) {
+      throw new LctxError(
+        "token-unknown",
+        `the loss leaves out "${loss.exceptToken}", which tokenizer "${data.tokenizer}" does not have and the data does not insert`,
+      );
+    }
+  }
+  const { length, packed } = data;
+  return { length, packed, insert, exceptToken, exceptPositions: loss.exceptPositions };
+}
+
+export class Dataset {
+  readonly tokenizer: Tokenizer;
+  readonly layout: RowLayout;
+  readonly facts: TokenFacts;
+  readonly files: readonly string[];
+  readonly train: TokenView;
+  readonly validation: TokenView;
+  readonly order: RowOrder;
+
+  constructor(
+    tokenizer: Tokenizer,
+    layout: RowLayout,
+    files: readonly string[],
+    facts: TokenFacts,
+    views: { readonly train: TokenView; readonly validation: TokenView },
+    seed: number,
+  ) {
+    this.tokenizer = tokenizer;
+    this.layout = layout;
+    this.files = files;
+    this.facts = facts;
+    this.train = views.train;
+    this.validation = views.validation;
+    this.order = new RowOrder(this.train.tokens, textTokens(layout, layout.length), seed);
+  }
+
+  /** Rows of held-out text; the last may be partly empty. */
+  get validationRows(): number {
+    const step = textTokens(this.layout, this.layout.length);
+    return Math.max(0, Math.ceil((this.validation.tokens - 1) / step));
+  }
+
+  /** Writes training row `number` as row `row` of the buffers; returns how many targets count. */
+  fillTrain(number: number, buffers: RowBuffers, row: number): number {
+    return fillRow(this.train, this.order.tokenOf(number), this.layout, buffers, row);
+  }
+
+  /** Writes held-out row `number` as row `row` of the buffers; an empty row when there is none of that number. */
+  fillValidation(number: number, buffers: RowBuffers, row: number): number {
+    const at = number * textTokens(this.layout, this.layout.length);
+    return fillRow(this.validation, Math.min(at, this.validation.tokens), this.layout, buffers, row);
+  }
+
+  close(): void {
+    this.train.close();
+    this.validation.close();
+  }
+}
+
+/** Finds, tokenizes (once) and divides the text that settings name. Throws LctxErrors with a way out. */
+export async function openDataset(
+  data: DataSettings,
+  loss: Pick<LossSettings, "exceptToken" | "exceptPositions">,
+  options: DatasetOptions,
+): Promise<Dataset> {
+  const tokenizer = await openTokenizer(data.tokenizer, sourceFolders(options));
+  const layout = rowLayout(data, loss, tokenizer, options.vocabulary);
+  const files = resolveSource(data.source, options);
+  const file = await openTokenFile(files, tokenizer, options.cacheFolder);
+  const views = splitTokens(file, data.validate);
+  const needed = textTokens(layout, layout.length) + 1;
+  if (views.train.tokens < needed) {
+    throw new LctxError(
+      "data-too-short",
+      `data "${data.source}" has ${views.train.tokens} tokens to train on; a row of length ${data.length} needs ${needed}`,
+      "use more text or a smaller length",
+    );
+  }
+  return new Dataset(tokenizer, layout, files, file.facts, views, options.seed);
+}

@@ -1,0 +1,175 @@
+/** Token cache: the tokens of a text, made once and kept in a file named by the hash of what they were made from. */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { LctxError, systemCode } from "../errors.ts";
+import type { Tokenizer } from "../tokens/tokenizer.ts";
+import { readDocuments } from "./documents.ts";
+import { extensionOf } from "./resolve-source.ts";
+
+/** Facts about a token file; stored beside it as JSON. */
+export interface TokenFacts {
+  readonly format: 1;
+  /** Hash of the text, the tokenizer and this format: the name of the files. */
+  readonly key: string;
+  /** sha256 of the token file. */
+  readonly digest: string;
+  /** Bytes of one token in the file, little-endian. */
+  readonly width: 2 | 4;
+  readonly tokens: number;
+  /** Bytes of UTF-8 text. */
+  readonly textBytes: number;
+  /** True when the tokens' byte lengths sum to `textBytes`, so that bits per byte are exact. */
+  readonly bytesExact: boolean;
+  /** Where each document starts, in tokens. */
+  readonly documents: readonly number[];
+}
+
+export interface TokenFile {
+  readonly path: string;
+  readonly facts: TokenFacts;
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    for await (const part of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(part as Buffer);
+  } catch (cause) {
+    throw new LctxError("data-unreadable", `${path} cannot be read (${systemCode(cause)})`, "", { cause });
+  }
+  return hash.digest("hex");
+}
+
+/** Hash of the text of `files` and of how it becomes tokens. */
+export async function tokenKey(files: readonly string[], tokenizer: Tokenizer): Promise<string> {
+  const hash = createHash("sha256").update(`tokens-1\0${tokenizer.hash}\0`);
+  for (const file of files) hash.update(`${extensionOf(file)}\0${await hashFile(file)}\0`);
+  return hash.digest("hex");
+}
+
+/** The facts of a cached file when it is whole; null when it has to be made (again). */
+async function readCached(path: string, key: string): Promise<TokenFacts | null> {
+  try {
+    const facts = JSON.parse(readFileSync(`${path}.json`, "utf8")) as TokenFacts;
+    if (facts.format !== 1 || facts.key !== key) return null;
+    if (statSync(path).size !== facts.tokens * facts.width) return null;
+    return (await hashFile(path)) === facts.digest ? facts : null;
+  } catch {
+    return null;
+  }
+}
+
+class TokenWriter {
+  readonly #descriptor: number;
+  readonly #hash = createHash("sha256");
+  readonly #width: 2 | 4;
+  tokens = 0;
+
+  constructor(path: string, width: 2 | 4) {
+    this.#descriptor = openSync(path, "wx");
+    this.#width = width;
+  }
+
+  write(ids: Int32Array | readonly number[]): void {
+    const bytes = Buffer.alloc(ids.length * this.#width);
+    for (let i = 0; i < ids.length; i++) {
+      if (this.#width === 2) bytes.writeUInt16LE(ids[i]!, i * 2);
+      else bytes.writeUInt32LE(ids[i]!, i * 4);
+    }
+    this.#hash.update(bytes);
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
+    this.tokens += ids.length;
+  }
+
+  /** Makes the file durable and returns its digest. */
+  finish(): string {
+    fsyncSync(this.#descriptor);
+    this.close();
+    return this.#hash.digest("hex");
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/**
+ * Opens the tokens of `files` in `cacheFolder`, making them when they are not there whole. Files are written under
+ * another name and renamed, the facts last, so a stopped process leaves nothing that looks whole.
+ * Throws LctxError for text that cannot be read, `data-empty`, and `write-failed`.
+ */
+export async function openTokenFile(
+  files: readonly string[],
+  tokenizer: Tokenizer,
+  cacheFolder: string,
+): Promise<TokenFile> {
+  const key = await tokenKey(files, tokenizer);
+  const path = join(cacheFolder, `${key.slice(0, 32)}.tokens`);
+  const cached = existsSync(path) ? await readCached(path, key) : null;
+  if (cached !== null) return { path, facts: cached };
+
+  const temporary = `${path}.${process.pid}.tmp`;
+  const width = tokenizer.size <= 65_536 ? 2 : 4;
+  let writer: TokenWriter | null = null;
+  try {
+    mkdirSync(cacheFolder, { recursive: true });
+    rmSync(temporary, { force: true });
+    writer = new TokenWriter(temporary, width);
+    const documents: number[] = [];
+    let textBytes = 0;
+    let tokenBytes = 0;
+    const endDocument = (): void => {
+      if (documents.length > 0 && tokenizer.endOfText !== null) writer!.write([tokenizer.endOfText]);
+    };
+    for await (const part of readDocuments(files)) {
+      if (part.text === "") continue;
+      if (part.startsDocument) {
+        endDocument();
+        documents.push(writer.tokens);
+      }
+      const ids = tokenizer.encode(part.text);
+      writer.write(ids);
+      textBytes += Buffer.byteLength(part.text, "utf8");
+      for (const id of ids) tokenBytes += tokenizer.byteLength(id);
+    }
+    endDocument();
+    const { tokens } = writer;
+    const digest = writer.finish();
+    writer = null;
+    if (tokens === 0) {
+      throw new LctxError("data-empty", `there is no text in ${files.slice(0, 3).join(", ")}`);
+    }
+    const bytesExact = textBytes === tokenBytes;
+    const facts: TokenFacts = { format: 1, key, digest, width, tokens, textBytes, bytesExact, documents };
+    renameSync(temporary, path);
+    writeFileSync(`${temporary}.json`, JSON.stringify(facts), { flush: true } as object);
+    renameSync(`${temporary}.json`, `${path}.json`);
+    return { path, facts };
+  } catch (cause) {
+    if (cause instanceof LctxError) throw cause;
+    if (systemCode(cause) === "") throw cause;
+    throw new LctxError(
+      "write-failed",
+      `tokens cannot be written to ${cacheFolder} (${systemCode(cause)})`,
+      "free some space or name another folder",
+      { cause },
+    );
+  } finally {
+    writer?.close();
+    rmSync(temporary, { force: true });
+    rmSync(`${temporary}.json`, { force: true });
+  }
+}
