@@ -1,0 +1,187 @@
+/** Lays out an emitted project: model and settings as TypeScript, kernels as C, scripts, package.json, README. */
+import type { KernelSources } from "../../runtime/device/device.ts";
+import type { Program } from "../../runtime/program.ts";
+import type { TrainSettings } from "../../runtime/train/settings.ts";
+import { modelText } from "./emit-model.ts";
+import { orderTensors } from "./order-tensors.ts";
+import { printModel, printModule } from "./print-modules.ts";
+import { commentText, literal, type Plain, stringLiteral } from "./typescript.ts";
+
+export interface ProjectInput {
+  readonly name: string;
+  /** File name of the spec, for comments. */
+  readonly source: string;
+  readonly settings: TrainSettings;
+  /** In the order of `settings.stages`. */
+  readonly stages: readonly { readonly program: Program; readonly kernels: KernelSources }[];
+  /** Spec files to keep beside the code: path in the project and text. */
+  readonly specs: Readonly<Record<string, string>>;
+  /** Packages that the runtime needs, with versions. */
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+/** Files by path in the project; the runtime's own sources are added by the caller under `runtime/`. */
+export type ProjectFiles = Readonly<Record<string, string>>;
+
+const runtime = "./runtime/index.ts";
+
+/** A package name that npm accepts. */
+const packageName = (name: string): string =>
+  name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "") || "model";
+
+/** Where a stage's model and kernels lie: `model.ts` and `kernels/` when there is one stage. */
+function stagePaths(input: ProjectInput, n: number): { readonly model: string; readonly kernels: string } {
+  if (input.stages.length === 1) return { model: "model", kernels: "kernels" };
+  const stage = packageName(input.settings.stages[n]!.name);
+  return { model: `model-${n + 1}-${stage}`, kernels: `kernels-${n + 1}-${stage}` };
+}
+
+function projectModule(input: ProjectInput): Promise<string> {
+  const single = input.stages.length === 1;
+  const models = input.stages.map((_, n) => ({
+    ...stagePaths(input, n),
+    variable: single ? "model" : `model${n + 1}`,
+  }));
+  const stages = models.map(
+    ({ variable, kernels }) =>
+      `{ program: ${variable}, kernels: readKernels(join(import.meta.dirname, ${stringLiteral(kernels)})) }`,
+  );
+  const statements = single
+    ? []
+    : models.map(
+        ({ model, variable }) => `import { model as ${variable} } from ${stringLiteral(`./${model}.ts`)};`,
+      );
+  return printModule({
+    path: "project.ts",
+    header: `What there is to run: the recipe, and for each stage its program and kernels.`,
+    imports: [
+      { from: "node:path", names: ["join"] },
+      { from: runtime, names: ["readKernels"] },
+      { from: runtime, names: ["Project"], typeOnly: true },
+      ...(single ? [{ from: "./model.ts", names: ["model"] }] : []),
+      { from: "./settings.ts", names: ["settings"] },
+    ],
+    statements: [
+      ...statements,
+      `export const project: Project = { settings, dataFolder: import.meta.dirname, stages: [${stages.join(", ")}] };`,
+    ],
+  });
+}
+
+/** Text of every file that is made from the spec. */
+export async function emitProject(input: ProjectInput): Promise<ProjectFiles> {
+  const files: Record<string, string> = {};
+  for (const [n, stage] of input.stages.entries()) {
+    const paths = stagePaths(input, n);
+    files[`${paths.model}.ts`] = await printModel(
+      modelText(orderTensors(stage.program), input.source),
+      "./runtime/program-writer.ts",
+    );
+    for (const [name, text] of Object.entries(stage.kernels.files)) files[`${paths.kernels}/${name}`] = text;
+    files[`${paths.kernels}/entries.json`] = `${JSON.stringify(stage.kernels.entries, null, 2)}\n`;
+  }
+  files["settings.ts"] = await printModule({
+    path: "settings.ts",
+    header: "The recipe: data, loss, schedule, batch. Change numbers here and run trainer.ts again.",
+    imports: [{ from: runtime, names: ["TrainSettings"], typeOnly: true }],
+    statements: [`export const settings: TrainSettings = ${literal(input.settings as unknown as Plain)};`],
+  });
+  files["project.ts"] = await projectModule(input);
+  const script = (path: string, header: string, name: string): Promise<string> =>
+    printModule({
+      path,
+      header,
+      imports: [
+        { from: runtime, names: [name] },
+        { from: "./project.ts", names: ["project"] },
+      ],
+      statements: [`process.exitCode = await ${name}(project, process.argv.slice(2));`],
+    });
+  files["trainer.ts"] = await script(
+    "trainer.ts",
+    "Trains the model: npx tsx trainer.ts [--run <folder>] [--resume] [--steps <n>] [--threads <n>].",
+    "runTrainer",
+  );
+  files["evaluate.ts"] = await script(
+    "evaluate.ts",
+    "Loss, bits per byte and perplexity of a run: npx tsx evaluate.ts --run <folder>.",
+    "runEvaluation",
+  );
+  files["generate.ts"] = await script(
+    "generate.ts",
+    "Writes text with a trained run: npx tsx generate.ts --run <folder> --prompt <text>.",
+    "runGeneration",
+  );
+  for (const [path, text] of Object.entries(input.specs)) files[`spec/${path}`] = text;
+  files["package.json"] = `${JSON.stringify(
+    {
+      name: packageName(input.name),
+      version: "0.1.0",
+      private: true,
+      type: "module",
+      engines: { node: ">=20.19" },
+      scripts: {
+        train: "tsx trainer.ts",
+        evaluate: "tsx evaluate.ts",
+        generate: "tsx generate.ts",
+        types: "tsc",
+      },
+      dependencies: input.dependencies,
+      optionalDependencies: input.optionalDependencies,
+      devDependencies: input.devDependencies,
+    },
+    null,
+    2,
+  )}\n`;
+  files["tsconfig.json"] = `${JSON.stringify(
+    {
+      compilerOptions: {
+        target: "es2023",
+        lib: ["es2023"],
+        module: "nodenext",
+        moduleResolution: "nodenext",
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        exactOptionalPropertyTypes: true,
+        verbatimModuleSyntax: true,
+        allowImportingTsExtensions: true,
+        resolveJsonModule: true,
+        skipLibCheck: true,
+        noEmit: true,
+        types: ["node"],
+      },
+      include: ["**/*.ts"],
+      exclude: ["node_modules"],
+    },
+    null,
+    2,
+  )}\n`;
+  files["README.md"] = readme(input);
+  return files;
+}
+
+function readme(input: ProjectInput): string {
+  return `# ${commentText(input.name)}
+
+Written by lctx from \`${commentText(input.source).replaceAll("`", "'")}\` (kept under \`spec/\`). It does not need lctx to run:
+
+\`\`\`
+npm install
+npx tsx trainer.ts
+npx tsx evaluate.ts --run runs/${packageName(input.name)}
+npx tsx generate.ts --run runs/${packageName(input.name)} --prompt "Once "
+\`\`\`
+
+| file | holds |
+|---|---|
+| \`settings.ts\` | the recipe |
+| \`model.ts\` | parameters, tensors, and the launches of every phase |
+| \`kernels/\` | the kernels, C with vector extensions; compiled when first run |
+| \`runtime/\` | devices, data, checkpoints, metrics and the training loop |
+`;
+}
