@@ -31,6 +31,8 @@ export interface Scalars {
   readonly lr: number;
   /** Counts from 1 in each stage. */
   readonly step: number;
+  /** Phase `train`: 0 replaces the gradients of the run before, 1 adds to them. */
+  readonly accumulate: 0 | 1;
   /** Largest gradient norm; 3.4e38 when nothing is clipped. */
   readonly clip: number;
   /** Below 2^24; another for every run of a phase, the same after a resume. */
@@ -72,6 +74,17 @@ export function wholes(model: Pick<TrainableModel, "tensor">, name: string): Int
   const view = model.tensor(name);
   if (!(view instanceof Int32Array)) throw new TypeError(`tensor "${name}" holds no whole numbers`);
   return view;
+}
+
+/** True when the program has a tensor of that name. */
+export function hasTensor(program: ModelShape, name: string): boolean {
+  return program.tensors.some((tensor) => tensor.name === name);
+}
+
+/** Tokens the model knows: the last extent of its logits; null when the program has none. */
+export function vocabularyOf(program: ModelShape): number | null {
+  const extent = program.tensors.find((tensor) => tensor.name === tensorNames.logits)?.shape.at(-1);
+  return typeof extent === "number" ? extent : null;
 }
 
 /** Names of the tensors of one role, in program order. */
