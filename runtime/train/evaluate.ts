@@ -1,0 +1,68 @@
+/** Evaluation: loss, perplexity and bits per byte on held-out rows. */
+import type { Dataset } from "../data/dataset.ts";
+import { HostBatch, lossSum } from "./batch.ts";
+import type { TrainableModel } from "./model.ts";
+
+export interface Evaluation {
+  /** Mean −log p of the targets, in nats. */
+  readonly loss: number;
+  readonly perplexity: number;
+  /** −log2 p of the text over its bytes: comparable between tokenizers. Null when bytes are not known exactly. */
+  readonly bitsPerByte: number | null;
+  readonly targets: number;
+  /** Bytes of text that the targets stand for. */
+  readonly bytes: number;
+  readonly rows: number;
+}
+
+export interface EvaluateOptions {
+  /** Held-out rows looked at, at most, evenly spread; null: all. */
+  readonly rows: number | null;
+  /** Scalars that kernels ask for; evaluation has no randomness and no step of its own. */
+  readonly scalars?: Readonly<Record<string, number>>;
+  /** Asked between runs: true ends the evaluation without a result. */
+  readonly stopped?: () => boolean;
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Rows to look at: all, or `limit` evenly spread. */
+export function chosenRows(rows: number, limit: number | null): number[] {
+  const count = limit === null ? rows : Math.min(rows, limit);
+  return Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
+}
+
+/** Evaluates on the held-out part; null when there is none or it was stopped. */
+export async function evaluate(
+  model: TrainableModel,
+  dataset: Dataset,
+  options: EvaluateOptions,
+): Promise<Evaluation | null> {
+  const chosen = chosenRows(dataset.validationRows, options.rows);
+  const { batch, length } = model.sizes;
+  const host = new HostBatch(batch, length);
+  let nats = 0;
+  let targets = 0;
+  let bytes = 0;
+  for (let at = 0; at < chosen.length; at += batch) {
+    await pause();
+    if (options.stopped?.() === true) return null;
+    // Rows past the last chosen one are empty.
+    host.fill((row) => dataset.fillValidation(chosen[at + row] ?? dataset.validationRows, host, row));
+    host.give(model, host.counted === 0 ? 0 : 1 / host.counted);
+    model.run("loss", { lr: 0, step: 1, clip: 1, seed: 0, accumulate: 0, ...options.scalars });
+    nats += lossSum(model);
+    targets += host.counted;
+    for (const target of host.targets) if (target >= 0) bytes += dataset.tokenizer.byteLength(target);
+  }
+  if (targets === 0) return null;
+  const loss = nats / targets;
+  return {
+    loss,
+    perplexity: Math.exp(loss),
+    bitsPerByte: dataset.facts.bytesExact && bytes > 0 ? nats / Math.LN2 / bytes : null,
+    targets,
+    bytes,
+    rows: chosen.length,
+  };
+}
