@@ -1,0 +1,372 @@
+/** Trainer: runs a recipe's stages over a model, step by step, with evaluation, metrics, checkpoints and exact resumption. */
+import { join } from "node:path";
+import { saveCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { RunState } from "../checkpoint/checkpoint.ts";
+import { diskFiles } from "../checkpoint/files.ts";
+import type { Files } from "../checkpoint/files.ts";
+import { lockRun } from "../checkpoint/run-lock.ts";
+import type { NamedTensor } from "../checkpoint/safetensors.ts";
+import { openDataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { LctxError, runtimeExit } from "../errors.ts";
+import { MetricFiles } from "../metrics/metric-files.ts";
+import { Progress } from "../metrics/progress.ts";
+import type { Output } from "../metrics/progress.ts";
+import { closingTable } from "./closing-table.ts";
+import { evaluate } from "./evaluate.ts";
+import { vocabularyOf } from "./model.ts";
+import type { OpenModel, TrainableModel } from "./model.ts";
+import { checkSameText, findStart } from "./resume.ts";
+import { runFiles, writeLock, writeRunFolder } from "./run-folder.ts";
+import type { LockEntries } from "./run-folder.ts";
+import { checkSettings, settingsHash } from "./settings-schema.ts";
+import type { StageSettings, TrainSettings } from "./settings.ts";
+import { StopRequest } from "./signals.ts";
+import type { StopReason } from "./signals.ts";
+import { Stepper } from "./step.ts";
+import {
+  carriedFrom,
+  copies,
+  parameterTensors,
+  restoreWeights,
+  startWeights,
+  stateTensors,
+} from "./weights.ts";
+import type { InitialWeights } from "./weights.ts";
+
+export interface TrainOptions {
+  /** Holds everything a run writes. */
+  readonly runFolder: string;
+  /** Where relative names of data and tokenizers are looked for. */
+  readonly specFolder: string;
+  readonly projectFolder: string | null;
+  /** Where token files are kept; null: in the run's folder. */
+  readonly cacheFolder?: string | null;
+  readonly resume?: boolean;
+  readonly allowChange?: boolean;
+  /** Stop, with the state saved, once this many steps of all stages are done; the schedule stays. Null: at the end. */
+  readonly stopAfter?: number | null;
+  readonly tensorboard?: boolean;
+  readonly logFormat?: "text" | "json";
+  readonly output?: Output;
+  /** The spec, kept with the run. */
+  readonly specText?: string | null;
+  /** Further hashes for the lock: of the program, kernels, compiler. */
+  readonly lock?: LockEntries;
+  /** Weights to begin with (a pretrained checkpoint); null: as declared. */
+  readonly initialWeights?: InitialWeights | null;
+  readonly files?: Files;
+  /** Listen for signals; false in programs that handle them. */
+  readonly signals?: boolean;
+}
+
+export interface TrainResult {
+  readonly outcome: "finished" | "stopped" | StopReason;
+  readonly exitCode: number;
+  readonly totalSteps: number;
+  /** The newest checkpoint's folder. */
+  readonly checkpoint: string;
+  readonly loss: number | null;
+  readonly validationLoss: number | null;
+  readonly best: RunState["best"];
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Share of the new loss in the smoothed one. */
+const smoothing = 0.1;
+
+type Progressing = Omit<RunState, "format" | "settingsHash" | "settings" | "seed">;
+
+class Run {
+  readonly settings: TrainSettings;
+  readonly options: TrainOptions;
+  readonly files: Files;
+  readonly stop = new StopRequest();
+  readonly checkpoints: string;
+  readonly allSteps: number;
+  readonly remarks: string[] = [];
+  state: Progressing;
+  carried: ReadonlyMap<string, NamedTensor> = new Map();
+  checkpoint = "";
+  lastLoss: number | null = null;
+  #metrics: MetricFiles | null = null;
+  #progress: Progress | null = null;
+  #locks: Record<string, string> = {};
+  #savedAt = -1;
+
+  constructor(settings: TrainSettings, options: TrainOptions) {
+    this.settings = settings;
+    this.options = options;
+    this.files = options.files ?? diskFiles;
+    this.checkpoints = join(options.runFolder, runFiles.checkpoints);
+    this.allSteps = settings.stages.reduce((sum, stage) => sum + stage.schedule.steps, 0);
+    this.state = {
+      stage: 0,
+      stageName: settings.stages[0]!.name,
+      step: 0,
+      totalSteps: 0,
+      rows: 0,
+      dataKey: "",
+      validationLoss: null,
+      best: null,
+      tokens: 0,
+      seconds: 0,
+      smoothedLoss: null,
+    };
+  }
+
+  get metrics(): MetricFiles {
+    return this.#metrics!;
+  }
+
+  get progress(): Progress {
+    return this.#progress!;
+  }
+
+  /** True once the run must end before its last step. */
+  get mustStop(): boolean {
+    const { stopAfter } = this.options;
+    return this.stop.reason !== null || (typeof stopAfter === "number" && this.state.totalSteps >= stopAfter);
+  }
+
+  async run(open: OpenModel): Promise<TrainResult> {
+    const { settings, options } = this;
+    const start = findStart(this.files, this.checkpoints, settings, {
+      resume: options.resume ?? false,
+      allowChange: options.allowChange ?? false,
+    });
+    if (start.checkpoint !== null) {
+      const { format: _f, settings: _s, settingsHash: _h, seed: _seed, ...state } = start.checkpoint.state;
+      this.state = state;
+      this.checkpoint = start.checkpoint.path;
+      this.#savedAt = state.totalSteps;
+    }
+    writeRunFolder(options.runFolder, settings, options.specText ?? null);
+    this.#metrics = new MetricFiles(options.runFolder, this.state.totalSteps, {
+      tensorboard: options.tensorboard ?? false,
+    });
+    this.#progress = new Progress({
+      output: options.output ?? process.stdout,
+      format: options.logFormat ?? "text",
+      totalSteps: this.allSteps,
+      firstStep: this.state.totalSteps,
+    });
+    for (const remark of start.remarks) this.progress.note(remark);
+    if (start.checkpoint !== null) this.progress.note(`resumed after step ${this.state.totalSteps}`);
+    if (options.signals !== false) {
+      this.stop.listen((signal) =>
+        this.progress.note(`${signal}: stopping after this step; again to stop at once`),
+      );
+    }
+
+    let restored = start.checkpoint;
+    for (let index = this.state.stage; index < settings.stages.length; index++) {
+      const stage = settings.stages[index]!;
+      const goesOn =
+        restored !== null && this.state.stage === index && this.state.step < stage.schedule.steps;
+      if (restored !== null && !goesOn) {
+        // The stage was done: what follows begins from its weights.
+        this.carried = carriedFrom(restored);
+        if (index === this.state.stage) {
+          restored = null;
+          continue;
+        }
+      }
+      const model = await open(stage, index);
+      let dataset: Dataset | null = null;
+      try {
+        dataset = await this.openData(model, stage, index);
+        if (goesOn) {
+          this.noteAll([
+            checkSameText(this.state.dataKey, dataset.facts.key, stage.name, options.allowChange ?? false),
+          ]);
+          restoreWeights(model, restored!, true);
+        } else {
+          this.noteAll(startWeights(model, settings.seed, options.initialWeights ?? null, this.carried));
+          this.state = { ...this.state, stage: index, stageName: stage.name, step: 0, rows: 0 };
+        }
+        restored = null;
+        this.state = { ...this.state, dataKey: dataset.facts.key };
+        await this.trainStage(model, stage, dataset);
+        this.carried = copies(parameterTensors(model));
+      } finally {
+        dataset?.close();
+        model.close();
+      }
+      if (this.mustStop) break;
+    }
+    return this.finish();
+  }
+
+  async openData(model: TrainableModel, stage: StageSettings, index: number): Promise<Dataset> {
+    const { options, settings } = this;
+    const dataset = await openDataset(stage.data, stage.loss, {
+      specFolder: options.specFolder,
+      projectFolder: options.projectFolder,
+      cacheFolder: options.cacheFolder ?? join(options.runFolder, runFiles.tokens),
+      seed: settings.seed,
+      vocabulary: vocabularyOf(model.program),
+    });
+    this.#locks[`data.${index}`] = dataset.facts.key;
+    this.#locks[`tokenizer.${index}`] = dataset.tokenizer.hash;
+    writeLock(options.runFolder, { settings: settingsHash(settings), ...this.#locks, ...options.lock });
+    if (!dataset.facts.bytesExact) {
+      this.progress.note("the tokenizer changes the text, so bits per byte are not reported");
+    }
+    if (dataset.validationRows === 0)
+      this.progress.note("no text is held out: validation loss is not measured");
+    return dataset;
+  }
+
+  async trainStage(model: TrainableModel, stage: StageSettings, dataset: Dataset): Promise<void> {
+    const stepper = new Stepper(model, stage, dataset, this.settings.seed);
+    const every = this.settings.checkpoint.every;
+    while (this.state.step < stage.schedule.steps && !this.mustStop) {
+      const started = performance.now();
+      const step = this.state.step + 1;
+      const result = await stepper.run(step, this.state.rows, pause);
+      const seconds = (performance.now() - started) / 1000;
+      const before = this.state.smoothedLoss ?? result.loss;
+      const smoothedLoss = before + smoothing * (result.loss - before);
+      this.lastLoss = result.loss;
+      this.state = {
+        ...this.state,
+        step,
+        totalSteps: this.state.totalSteps + 1,
+        rows: this.state.rows + stepper.rows,
+        validationLoss: null,
+        tokens: this.state.tokens + result.tokens,
+        seconds: this.state.seconds + seconds,
+        smoothedLoss,
+      };
+      const row = {
+        kind: "step",
+        stage: stage.name,
+        step,
+        totalSteps: this.state.totalSteps,
+        loss: result.loss,
+        lr: result.lr,
+        gradientNorm: result.gradientNorm,
+        tokens: this.state.tokens,
+        tokensPerSecond: result.tokens / Math.max(seconds, 1e-9),
+        seconds: this.state.seconds,
+      } as const;
+      this.metrics.add(row);
+      this.progress.step(row, smoothedLoss);
+      const last = step === stage.schedule.steps;
+      const evaluates = last || (stage.evaluate.every > 0 && step % stage.evaluate.every === 0);
+      if (evaluates && this.stop.reason === null) await this.evaluateStage(model, stage, dataset);
+      if (last || (every > 0 && step % every === 0)) this.save(model);
+      await pause();
+    }
+    // Asked to stop, or nothing was saved at the last step.
+    this.save(model);
+  }
+
+  async evaluateStage(model: TrainableModel, stage: StageSettings, dataset: Dataset): Promise<void> {
+    const result = await evaluate(model, dataset, {
+      rows: stage.evaluate.rows,
+      scalars: { step: this.state.step },
+      stopped: () => this.stop.reason !== null,
+    });
+    if (result === null) return;
+    const { step, totalSteps } = this.state;
+    const { loss, perplexity, bitsPerByte, targets } = result;
+    const row = {
+      kind: "evaluation",
+      stage: stage.name,
+      step,
+      totalSteps,
+      loss,
+      perplexity,
+      bitsPerByte,
+      targets,
+    } as const;
+    this.metrics.add(row);
+    this.progress.evaluation(row);
+    const better = this.state.best === null || loss < this.state.best.loss;
+    this.state = {
+      ...this.state,
+      validationLoss: loss,
+      best: better ? { totalSteps, loss } : this.state.best,
+    };
+  }
+
+  /** Saves unless this very step is saved. */
+  save(model: TrainableModel): void {
+    if (this.#savedAt === this.state.totalSteps) return;
+    const state: RunState = {
+      format: 1,
+      ...this.state,
+      seed: this.settings.seed,
+      settingsHash: settingsHash(this.settings),
+      settings: this.settings,
+    };
+    const parameters = parameterTensors(model);
+    const states = stateTensors(model);
+    this.checkpoint = saveCheckpoint(
+      this.files,
+      this.checkpoints,
+      { state, parameters, states },
+      this.settings.checkpoint.keep,
+    );
+    this.#savedAt = this.state.totalSteps;
+  }
+
+  noteAll(remarks: readonly (string | null)[]): void {
+    for (const remark of remarks) if (remark !== null) this.progress.note(remark);
+  }
+
+  finish(): TrainResult {
+    const { state } = this;
+    const reason = this.stop.reason;
+    const done = state.totalSteps >= this.allSteps;
+    const outcome = done ? "finished" : (reason ?? "stopped");
+    const exitCode = outcome === "finished" || outcome === "stopped" ? runtimeExit.ok : runtimeExit[outcome];
+    const title = `${this.settings.model}: ${outcome} after ${state.totalSteps} of ${this.allSteps} steps`;
+    const evaluation = this.progress.lastEvaluation;
+    this.progress.close(
+      closingTable(title, state, this.lastLoss, evaluation, this.options.runFolder, this.checkpoint),
+    );
+    return {
+      outcome,
+      exitCode,
+      totalSteps: state.totalSteps,
+      checkpoint: this.checkpoint,
+      loss: this.lastLoss,
+      validationLoss: state.validationLoss,
+      best: state.best,
+    };
+  }
+
+  close(): void {
+    this.stop.close();
+    this.#progress?.stop();
+    this.#metrics?.close();
+  }
+}
+
+/**
+ * Trains as `settings` say. `open` makes the model of each stage; weights go from stage to stage by name. Returns when
+ * all steps are done, `stopAfter` is reached, or a signal came; the state is then saved. Throws LctxErrors; what was saved
+ * before stays.
+ */
+export async function train(
+  open: OpenModel,
+  settings: TrainSettings,
+  options: TrainOptions,
+): Promise<TrainResult> {
+  const checked = checkSettings(settings);
+  if (typeof options.stopAfter === "number" && options.stopAfter < 1) {
+    throw new LctxError("settings-invalid", "a run takes at least one step");
+  }
+  const release = lockRun(options.runFolder);
+  const run = new Run(checked, options);
+  try {
+    return await run.run(open);
+  } finally {
+    run.close();
+    release();
+  }
+}
