@@ -48,6 +48,7 @@ const codes = {
   "checkpoint-damaged": "badArtefact",
   "checkpoint-too-new": "badArtefact",
   "settings-changed": "badArtefact",
+  "program-unreadable": "badArtefact",
   "not-finite": "numerics",
   "write-failed": "durability",
 } as const satisfies Record<string, RuntimeExit>;
