@@ -1,0 +1,31 @@
+/** Builds a runnable program from the graphs of its phases: schedule, schedule passes, kernels. */
+import type { KernelSources } from "../runtime/device/device.ts";
+import type { ParameterInfo, Program } from "../runtime/program.ts";
+import { scheduleToProgram } from "./backends/cpu/program.ts";
+import type { Graph, UpdateRule } from "./ir/graph.ts";
+import { graphToSchedule } from "./lower/graph-to-schedule.ts";
+import { collapseAxes } from "./passes/schedule/collapse-axes.ts";
+
+export interface ProgramRequest {
+  readonly name: string;
+  /** One graph a phase: `loss` and `logits` with the output of that name, `train` with `loss` and `gradient:<path>`. */
+  readonly graphs: Readonly<Partial<Record<"loss" | "train" | "logits", Graph>>>;
+  /** What a step does to each trained parameter; null for a program that never trains. */
+  readonly update: UpdateRule | null;
+  /** All parameters, in the order they are kept; those that train get gradients and states. */
+  readonly parameters: readonly ParameterInfo[];
+  /** Positions a row may have at most; null when nothing limits them. */
+  readonly maxLength: number | null;
+}
+
+/** Program and C sources. Clipping is no part of it: the trainer gives the largest norm as scalar `clip`. */
+export function buildProgram(request: ProgramRequest): { program: Program; sources: KernelSources } {
+  const schedule = collapseAxes(graphToSchedule(request.graphs, request.parameters));
+  return scheduleToProgram({
+    name: request.name,
+    schedule,
+    parameters: request.parameters,
+    update: request.update,
+    maxLength: request.maxLength,
+  });
+}
