@@ -56,6 +56,8 @@ export interface TrainOptions {
   /** Weights to begin with (a pretrained checkpoint); null: as declared. */
   readonly initialWeights?: InitialWeights | null;
   readonly files?: Files;
+  /** Told of each checkpoint once it is safe on the disk. */
+  readonly onCheckpoint?: (path: string) => void;
   /** Listen for signals; false in programs that handle them. */
   readonly signals?: boolean;
 }
@@ -75,6 +77,11 @@ const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve
 
 /** Share of the new loss in the smoothed one. */
 const smoothing = 0.1;
+
+/** True for the steps after which held-out text is looked at. */
+function isEvaluated({ evaluate: { every }, schedule }: StageSettings, step: number): boolean {
+  return step === schedule.steps || (every > 0 && step % every === 0);
+}
 
 type Progressing = Omit<RunState, "format" | "settingsHash" | "settings" | "seed">;
 
@@ -163,15 +170,12 @@ class Run {
     let restored = start.checkpoint;
     for (let index = this.state.stage; index < settings.stages.length; index++) {
       const stage = settings.stages[index]!;
-      const goesOn =
-        restored !== null && this.state.stage === index && this.state.step < stage.schedule.steps;
+      const goesOn = restored !== null && !this.isDone(stage);
       if (restored !== null && !goesOn) {
-        // The stage was done: what follows begins from its weights.
+        // The checkpoint ends its stage: what follows begins from its weights.
         this.carried = carriedFrom(restored);
-        if (index === this.state.stage) {
-          restored = null;
-          continue;
-        }
+        restored = null;
+        continue;
       }
       const model = await open(stage, index);
       let dataset: Dataset | null = null;
@@ -199,6 +203,17 @@ class Run {
     return this.finish();
   }
 
+  /** True when a checkpoint leaves nothing of its stage to do. */
+  isDone(stage: StageSettings): boolean {
+    return this.state.step >= stage.schedule.steps && !this.isEvaluationMissing(stage);
+  }
+
+  /** True when the last step done asks for an evaluation that a stop cut off. */
+  isEvaluationMissing(stage: StageSettings): boolean {
+    const { step, validationLoss } = this.state;
+    return step > 0 && validationLoss === null && stage.data.validate.value > 0 && isEvaluated(stage, step);
+  }
+
   async openData(model: TrainableModel, stage: StageSettings, index: number): Promise<Dataset> {
     const { options, settings } = this;
     const dataset = await openDataset(stage.data, stage.loss, {
@@ -222,6 +237,7 @@ class Run {
   async trainStage(model: TrainableModel, stage: StageSettings, dataset: Dataset): Promise<void> {
     const stepper = new Stepper(model, stage, dataset, this.settings.seed);
     const every = this.settings.checkpoint.every;
+    if (this.isEvaluationMissing(stage)) await this.evaluateStage(model, stage, dataset);
     while (this.state.step < stage.schedule.steps && !this.mustStop) {
       const started = performance.now();
       const step = this.state.step + 1;
@@ -255,8 +271,7 @@ class Run {
       this.metrics.add(row);
       this.progress.step(row, smoothedLoss);
       const last = step === stage.schedule.steps;
-      const evaluates = last || (stage.evaluate.every > 0 && step % stage.evaluate.every === 0);
-      if (evaluates && this.stop.reason === null) await this.evaluateStage(model, stage, dataset);
+      if (isEvaluated(stage, step)) await this.evaluateStage(model, stage, dataset);
       if (last || (every > 0 && step % every === 0)) this.save(model);
       await pause();
     }
@@ -312,6 +327,7 @@ class Run {
       this.settings.checkpoint.keep,
     );
     this.#savedAt = this.state.totalSteps;
+    this.options.onCheckpoint?.(this.checkpoint);
   }
 
   noteAll(remarks: readonly (string | null)[]): void {
