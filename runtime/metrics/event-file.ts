@@ -25,7 +25,9 @@ export function frame(data: Uint8Array): Buffer {
 const tag = (field: number, wire: 0 | 1 | 2 | 5): number => (field << 3) | wire;
 
 function event(wallSeconds: number, step: number): protobuf.Writer {
-  return protobuf.Writer.create().uint32(tag(1, 1)).double(wallSeconds).uint32(tag(2, 0)).int64(step);
+  const writer = protobuf.Writer.create().uint32(tag(1, 1)).double(wallSeconds);
+  // As TensorFlow does: a number that is 0 is not written.
+  return step === 0 ? writer : writer.uint32(tag(2, 0)).int64(step);
 }
 
 /** The record that begins each file. */
