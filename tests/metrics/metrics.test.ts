@@ -87,7 +87,7 @@ describe("event files", () => {
     `
     syntax = "proto3";
     message Event { double wall_time = 1; int64 step = 2; oneof what { string file_version = 3; Summary summary = 5; } }
-    message Summary { message Value { string tag = 1; float simple_value = 2; } repeated Value value = 1; }
+    message Summary { message Value { string tag = 1; oneof value { float simple_value = 2; } } repeated Value value = 1; }
   `,
     { keepCase: true },
   );
