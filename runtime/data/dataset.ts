@@ -62,7 +62,7 @@ export class Dataset {
   readonly files: readonly string[];
   readonly train: TokenView;
   readonly validation: TokenView;
-  readonly order: RowOrder;
+  readonly #order: RowOrder | null;
 
   constructor(
     tokenizer: Tokenizer,
@@ -78,7 +78,8 @@ export class Dataset {
     this.facts = facts;
     this.train = views.train;
     this.validation = views.validation;
-    this.order = new RowOrder(this.train.tokens, textTokens(layout, layout.length), seed);
+    const step = textTokens(layout, layout.length);
+    this.#order = this.train.tokens > step ? new RowOrder(this.train.tokens, step, seed) : null;
   }
 
   /** Rows of held-out text; the last may be partly empty. */
@@ -89,7 +90,8 @@ export class Dataset {
 
   /** Writes training row `number` as row `row` of the buffers; returns how many targets count. */
   fillTrain(number: number, buffers: RowBuffers, row: number): number {
-    return fillRow(this.train, this.order.tokenOf(number), this.layout, buffers, row);
+    if (this.#order === null) throw new RangeError("there is no text to train on");
+    return fillRow(this.train, this.#order.tokenOf(number), this.layout, buffers, row);
   }
 
   /** Writes held-out row `number` as row `row` of the buffers; an empty row when there is none of that number. */
@@ -104,8 +106,7 @@ export class Dataset {
   }
 }
 
-/** Finds, tokenizes (once) and divides the text that settings name. Throws LctxErrors with a way out. */
-export async function openDataset(
+async function open(
   data: DataSettings,
   loss: Pick<LossSettings, "exceptToken" | "exceptPositions">,
   options: DatasetOptions,
@@ -114,14 +115,36 @@ export async function openDataset(
   const layout = rowLayout(data, loss, tokenizer, options.vocabulary);
   const files = resolveSource(data.source, options);
   const file = await openTokenFile(files, tokenizer, options.cacheFolder);
-  const views = splitTokens(file, data.validate);
-  const needed = textTokens(layout, layout.length) + 1;
-  if (views.train.tokens < needed) {
-    throw new LctxError(
-      "data-too-short",
-      `data "${data.source}" has ${views.train.tokens} tokens to train on; a row of length ${data.length} needs ${needed}`,
-      "use more text or a smaller length",
-    );
-  }
-  return new Dataset(tokenizer, layout, files, file.facts, views, options.seed);
+  return new Dataset(tokenizer, layout, files, file.facts, splitTokens(file, data.validate), options.seed);
+}
+
+/** Finds, tokenizes (once) and divides the text that settings name. Throws LctxErrors with a way out. */
+export async function openDataset(
+  data: DataSettings,
+  loss: Pick<LossSettings, "exceptToken" | "exceptPositions">,
+  options: DatasetOptions,
+): Promise<Dataset> {
+  const dataset = await open(data, loss, options);
+  const needed = textTokens(dataset.layout, data.length) + 1;
+  const { tokens } = dataset.train;
+  if (tokens >= needed) return dataset;
+  dataset.close();
+  throw new LctxError(
+    "data-too-short",
+    `data "${data.source}" has ${tokens} tokens to train on; a row of length ${data.length} needs ${needed}`,
+    "use more text or a smaller length",
+  );
+}
+
+/** Text to evaluate on only: all of it is held out. Throws as `openDataset` does, but one token and a target are enough. */
+export async function openEvaluationText(
+  data: DataSettings,
+  loss: Pick<LossSettings, "exceptToken" | "exceptPositions">,
+  options: Omit<DatasetOptions, "seed">,
+): Promise<Dataset> {
+  const whole = { ...data, validate: { kind: "share", value: 1 } } as const;
+  const dataset = await open(whole, loss, { ...options, seed: 0 });
+  if (dataset.validationRows > 0) return dataset;
+  dataset.close();
+  throw new LctxError("data-too-short", `data "${data.source}" has fewer than two tokens`);
 }

@@ -7,6 +7,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -106,6 +107,21 @@ class TokenWriter {
   }
 }
 
+/** Removes what stopped processes left in the cache; nothing else. */
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = Number(/\.tokens\.(\d+)\.tmp(?:\.json)?$/.exec(name)?.[1] ?? NaN);
+    if (Number.isNaN(pid)) continue;
+    let alive = pid !== process.pid;
+    try {
+      if (alive) process.kill(pid, 0);
+    } catch (error) {
+      alive = systemCode(error) === "EPERM";
+    }
+    if (!alive) rmSync(join(folder, name), { force: true });
+  }
+}
+
 /**
  * Opens the tokens of `files` in `cacheFolder`, making them when they are not there whole. Files are written under
  * another name and renamed, the facts last, so a stopped process leaves nothing that looks whole.
@@ -126,7 +142,7 @@ export async function openTokenFile(
   let writer: TokenWriter | null = null;
   try {
     mkdirSync(cacheFolder, { recursive: true });
-    rmSync(temporary, { force: true });
+    removeLeftovers(cacheFolder);
     writer = new TokenWriter(temporary, width);
     const documents: number[] = [];
     let textBytes = 0;

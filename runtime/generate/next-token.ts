@@ -1,5 +1,5 @@
 /** NextToken: what generation asks of a model: logits behind a row. Whether it recomputes or keeps a cache is its own affair. */
-import { floats, hasTensor, tensorNames, wholes } from "../train/model.ts";
+import { floats, tensorNames, viewIfUsed } from "../train/model.ts";
 import type { ModelShape, TrainableModel } from "../train/model.ts";
 
 export interface NextToken {
@@ -48,8 +48,8 @@ export function recompute(program: ModelShape, open: (length: number) => LogitsM
         [tensorNames.starts, []],
       ] as const;
       for (const [name, values] of inputs) {
-        if (!usesTensor(model, name)) continue;
-        const view = wholes(model, name);
+        const view = viewIfUsed(model, name);
+        if (view === null) continue;
         view.fill(name === tensorNames.targets ? -1 : 0);
         view.set(values);
       }
@@ -63,16 +63,4 @@ export function recompute(program: ModelShape, open: (length: number) => LogitsM
       model = null;
     },
   };
-}
-
-/** True when the program has the input and this phase reads it: a model need not keep what it does not read. */
-function usesTensor(model: LogitsModel, name: string): boolean {
-  if (!hasTensor(model.program, name)) return false;
-  try {
-    model.tensor(name);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }

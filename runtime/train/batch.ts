@@ -1,6 +1,6 @@
 /** Batches: rows made on the host, then copied into a model's inputs. */
 import type { RowBuffers } from "../data/rows.ts";
-import { floats, hasTensor, tensorNames, wholes } from "./model.ts";
+import { floats, tensorNames, viewIfUsed } from "./model.ts";
 import type { TrainableModel } from "./model.ts";
 
 /** Rows of one run of a phase. */
@@ -35,8 +35,8 @@ export class HostBatch implements RowBuffers {
       [tensorNames.documents, this.documents],
       [tensorNames.starts, this.starts],
     ] as const;
-    for (const [name, values] of inputs) if (hasTensor(model.program, name)) wholes(model, name).set(values);
-    if (hasTensor(model.program, tensorNames.lossScale)) floats(model, tensorNames.lossScale)[0] = lossScale;
+    for (const [name, values] of inputs) viewIfUsed(model, name)?.set(values);
+    viewIfUsed(model, tensorNames.lossScale)?.fill(lossScale);
   }
 }
 

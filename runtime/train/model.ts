@@ -52,7 +52,7 @@ export interface TrainableModel {
   readonly sizes: Sizes;
   /** Bytes of all tensors, as the device keeps them; for progress lines. */
   readonly memoryBytes: number;
-  /** A view of a tensor's memory, valid until `close`; throws when the program has none of that name. */
+  /** A view of a tensor's memory, valid until `close`; throws a RangeError when no phase made ready has one of that name. */
   tensor(name: string): Float32Array | Int32Array;
   /** Runs a phase; the views show its results when it returns. */
   run(phase: PhaseName, scalars: Readonly<Record<string, number>>): void;
@@ -85,6 +85,20 @@ export function hasTensor(program: ModelShape, name: string): boolean {
 export function vocabularyOf(program: ModelShape): number | null {
   const extent = program.tensors.find((tensor) => tensor.name === tensorNames.logits)?.shape.at(-1);
   return typeof extent === "number" ? extent : null;
+}
+
+/** The view of a tensor; null when the program has none of that name, or no phase made ready reads it. */
+export function viewIfUsed(
+  model: Pick<TrainableModel, "program" | "tensor">,
+  name: string,
+): Float32Array | Int32Array | null {
+  if (!hasTensor(model.program, name)) return null;
+  try {
+    return model.tensor(name);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** Names of the tensors of one role, in program order. */

@@ -5,7 +5,7 @@ import { philox } from "../random/philox.ts";
 import { keyOf } from "../random/stream.ts";
 import type { Key } from "../random/philox.ts";
 import { HostBatch, lossSum } from "./batch.ts";
-import { floats, gradientName, tensorNames } from "./model.ts";
+import { floats, namesOf, tensorNames } from "./model.ts";
 import type { Scalars, TrainableModel } from "./model.ts";
 import { learningRate } from "./schedule.ts";
 import type { StageSettings } from "./settings.ts";
@@ -23,14 +23,13 @@ export interface StepResult {
 
 /** The first gradient that is not finite. */
 function firstBadGradient(model: TrainableModel): { readonly name: string; readonly index: number } | null {
-  for (const { path, trainable } of model.program.parameters) {
-    if (!trainable) continue;
-    const values = floats(model, gradientName(path));
+  for (const name of namesOf(model.program, "gradient")) {
+    const values = floats(model, name);
     // Finite f32 values have a finite sum in f64.
     let sum = 0;
     for (let i = 0; i < values.length; i++) sum += values[i]!;
     if (!Number.isFinite(sum)) {
-      return { name: gradientName(path), index: values.findIndex((value) => !Number.isFinite(value)) };
+      return { name, index: values.findIndex((value) => !Number.isFinite(value)) };
     }
   }
   return null;

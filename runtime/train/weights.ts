@@ -1,7 +1,7 @@
 /** Weights and optimizer states of a model as named tensors: how they start, are saved, and come back. */
 import { join } from "node:path";
 import { listCheckpoints, loadNewest, readCheckpoint } from "../checkpoint/checkpoint.ts";
-import type { LoadedCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { LoadedCheckpoint, RunState } from "../checkpoint/checkpoint.ts";
 import { diskFiles } from "../checkpoint/files.ts";
 import type { Files } from "../checkpoint/files.ts";
 import { readInto } from "../checkpoint/safetensors.ts";
@@ -88,6 +88,20 @@ export function restoreWeights(
 export function carriedFrom(checkpoint: LoadedCheckpoint): Map<string, NamedTensor> {
   const { parameters } = checkpoint;
   return new Map(parameters.names.map((name) => [name, parameters.read(name)]));
+}
+
+/**
+ * Fills a model's parameters from a run's checkpoint; returns where that run stood and remarks on damaged checkpoints.
+ * Throws LctxError `checkpoint-missing`, `checkpoint-damaged` or `safetensors-mismatch`.
+ */
+export function loadRunWeights(
+  model: TrainableModel,
+  runFolder: string,
+  which: "newest" | "best" = "newest",
+): { readonly state: RunState; readonly path: string; readonly remarks: readonly string[] } {
+  const { checkpoint, remarks } = chooseCheckpoint(runFolder, which);
+  restoreWeights(model, checkpoint, false);
+  return { state: checkpoint.state, path: checkpoint.path, remarks };
 }
 
 /**

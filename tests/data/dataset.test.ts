@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { openDataset } from "../../runtime/data/dataset.ts";
+import { openDataset, openEvaluationText } from "../../runtime/data/dataset.ts";
 import type { Dataset } from "../../runtime/data/dataset.ts";
 import { readDocuments } from "../../runtime/data/documents.ts";
 import { patternToExpression } from "../../runtime/data/glob.ts";
@@ -191,6 +191,34 @@ describe("a dataset", () => {
     for (let row = 0; row < data.validationRows; row++) counted += data.fillValidation(row, buffers, 0);
     expect(counted).toBe(data.validation.tokens - 1);
     expect(data.fillValidation(data.validationRows, buffers, 0)).toBe(0);
+  });
+
+  it("to evaluate on is all held out, and may be short", async () => {
+    write("data/t.txt", "abcd");
+    const places = { specFolder: folder, projectFolder: folder, cacheFolder: join(folder, "cache") };
+    const loss = { exceptToken: null, exceptPositions: [] };
+    const text = await openEvaluationText(settings("t"), loss, { ...places, vocabulary: 256 });
+    const buffers = { tokens: new Int32Array(8), targets: new Int32Array(8), documents: null, starts: null };
+    expect([text.train.tokens, text.validationRows]).toEqual([0, 1]);
+    expect(text.fillValidation(0, buffers, 0)).toBe(3);
+    expect([...buffers.targets]).toEqual([98, 99, 100, -1, -1, -1, -1, -1]);
+    expect(() => text.fillTrain(0, buffers, 0)).toThrow(RangeError);
+    text.close();
+    write("data/one.txt", "a");
+    await expect(
+      openEvaluationText(settings("one"), loss, { ...places, vocabulary: 256 }),
+    ).rejects.toMatchObject({
+      code: "data-too-short",
+    });
+  });
+
+  it("leaves nothing of stopped processes in the cache, and touches nothing else", async () => {
+    write("data/t.txt", "a".repeat(100));
+    mkdirSync(join(folder, "cache"));
+    for (const name of ["x.tokens.999999999.tmp", "x.tokens.1.tmp", "mine.tmp"]) write(`cache/${name}`, "");
+    await open(settings("t"));
+    const left = readdirSync(join(folder, "cache")).filter((name) => name.endsWith(".tmp"));
+    expect(left.sort()).toEqual(["mine.tmp", "x.tokens.1.tmp"]);
   });
 
   it("is refused when it does not fit the model or the loss", async () => {

@@ -186,6 +186,20 @@ describe("progress", () => {
     expect(text).toMatch(/step 100\/100 .* 0:00 left\nDone\n {2}a {7}1\n {2}longer {2}2\n$/);
   });
 
+  it("draws one line on a terminal, with remarks above it", () => {
+    const out = Object.assign(output(true), { columns: 140 });
+    const progress = new Progress({ output: out, format: "text", totalSteps: 10, firstStep: 4 });
+    for (let i = 5; i <= 10; i++) progress.step(step(i), 1.25);
+    progress.note("a remark");
+    progress.close({ title: "Done", rows: [["time", "0:01"]] });
+    const text = out.lines.join("");
+    expect(text).toMatch(
+      /10\/10 {2}loss 1\.2500 {2}lr 1\.00e-3 {2}grad 0\.500 {2}12\.3k tok\/s {2}\d+ MiB {2}0:00 left/,
+    );
+    expect(text).toContain("\r\u001b[Ka remark\n");
+    expect(text.endsWith("Done\n  time  0:01\n")).toBe(true);
+  });
+
   it("prints JSON lines when asked", () => {
     const out = output(true);
     const progress = new Progress({ output: out, format: "json", totalSteps: 2, firstStep: 0 });
