@@ -2,6 +2,7 @@
 import type { ParameterInfo, Size } from "../../runtime/program.ts";
 import type { ContractNode, Graph, Node, ReduceNode } from "../ir/graph.ts";
 import { nodeOperands } from "../ir/graph-operands.ts";
+import { nodeResults } from "../ir/graph-results.ts";
 import type { Operand, RowsInput, Schedule, Step } from "../ir/schedule.ts";
 import { planContract, type OperandPlan } from "./graph-to-schedule-contract.ts";
 import { fuseUnits, liveNodes, producerOf } from "./graph-to-schedule-fuse.ts";
@@ -47,6 +48,8 @@ class PhaseLowering {
   /** Outputs that need a copy of a value kept elsewhere. */
   readonly #copies: { node: Node; store: Store }[] = [];
   readonly #readers = new Map<Node, Node[]>();
+  /** The first node that stands for each result of a node with several. */
+  readonly #results = new Map<Node, Map<number, Node>>();
 
   constructor(phase: string, graph: Graph, table: TensorTable) {
     this.#phase = phase;
@@ -56,9 +59,14 @@ class PhaseLowering {
 
   run(): readonly Step[] {
     const nodes = liveNodes(this.#graph);
-    for (const node of nodes)
+    for (const node of nodes) {
       for (const operand of nodeOperands(node))
         this.#readers.set(operand, [...(this.#readers.get(operand) ?? []), node]);
+      if (node.kind !== "result") continue;
+      const known = this.#results.get(node.of) ?? new Map<number, Node>();
+      this.#results.set(node.of, known);
+      if (!known.has(node.result)) known.set(node.result, node);
+    }
     this.#bindOutputs();
     for (const unit of fuseUnits(nodes)) {
       if (unit.kind === "node") {
@@ -103,9 +111,10 @@ class PhaseLowering {
     }
   }
 
-  /** The node in whose memory a value lies: itself, or what it reshapes. */
+  /** The node in whose memory a value lies: itself, what it reshapes, or the first that stands for the same result. */
   #root(node: Node): Node {
-    return node.kind === "reshape" ? this.#root(node.operand) : node;
+    if (node.kind === "reshape") return this.#root(node.operand);
+    return node.kind === "result" ? (this.#results.get(node.of)?.get(node.result) ?? node) : node;
   }
 
   /** True when anything but the chain of reshapes from `root` up to the output `node` reads the value. */
@@ -131,6 +140,11 @@ class PhaseLowering {
     switch (node.kind) {
       case "reshape":
         return this.#locate(node.operand);
+      case "result": {
+        const root = this.#root(node);
+        if (root !== node) return this.#locate(root);
+        throw new Error(`result ${node.result} of ${node.site} is read before it is computed`);
+      }
       case "input":
         return this.#table.named(`input:${node.name}`, "input", shape, node.dtype);
       case "parameter":
@@ -166,22 +180,13 @@ class PhaseLowering {
   #node(node: Node): void {
     if (node.kind === "contract") return this.#contract(node);
     if (node.kind === "reduce") return this.#reduceAcross(node);
-    const results: (Operand | null)[] = [];
-    const count = resultCount(node);
-    const others = new Map<number, Node>();
-    for (const reader of this.#readers.get(node) ?? [])
-      if (reader.kind === "result") others.set(reader.result, reader);
-    for (const output of this.#graph.outputs.values())
-      if (output.kind === "result" && output.of === node) others.set(output.result, output);
     const outputs = new Set([...this.#graph.outputs.values()].map((output) => this.#root(output)));
-    for (let n = 0; n < count; n++) {
-      const result = n === 0 ? node : others.get(n);
-      const read =
-        n > 0 ||
-        outputs.has(node) ||
-        (this.#readers.get(node) ?? []).some((reader) => reader.kind !== "result" || reader.of !== node);
-      results.push(result !== undefined && read ? this.#place(result).operand : null);
-    }
+    const readers = this.#readers.get(node) ?? [];
+    const firstRead = outputs.has(node) || readers.some((reader) => reader.kind !== "result");
+    const results = nodeResults(node).map((_, n): Operand | null => {
+      const result = n === 0 ? node : this.#results.get(node)?.get(n);
+      return result === undefined || (n === 0 && !firstRead) ? null : this.#place(result).operand;
+    });
     this.#steps.push({
       kind: "node",
       node,
@@ -284,20 +289,5 @@ class PhaseLowering {
     const operand = this.#temporary(`${site}.summed`, order);
     this.#steps.push(reduceStep(input, plan.summed.length, "sum", { operand, accumulate: null }, site));
     return operand;
-  }
-}
-
-/** How many results a node with a kernel of its own has. */
-function resultCount(node: Node): number {
-  switch (node.kind) {
-    case "attention":
-    case "cross-entropy":
-    case "head-loss":
-    case "head-loss-gradient":
-      return 2;
-    case "attention-gradient":
-      return 2 * node.regions.length + 1 + node.bufferGradients.length + (node.prepended === null ? 0 : 2);
-    default:
-      return 1;
   }
 }
