@@ -72,9 +72,11 @@ export async function* generate(
   // Inserted tokens come by the layout, never by chance; ids beyond the tokenizer spell nothing.
   const inserted = options.layout.insert?.id ?? -1;
   const allowed = (id: number): boolean => id < tokenizer.size && id !== inserted;
+  const maxLength = await model.maxLength();
   let written = 0;
   while (written < options.tokens) {
-    const id = sample(model.logits(fitting(options.layout, text, model.maxLength)), allowed, options, random);
+    const logits = await model.logits(fitting(options.layout, text, maxLength));
+    const id = sample(logits, allowed, options, random);
     if (id === tokenizer.endOfText) break;
     text.push(id);
     written++;

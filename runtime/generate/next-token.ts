@@ -1,17 +1,23 @@
 /** NextToken: what generation asks of a model: logits behind a row. Whether it recomputes or keeps a cache is its own affair. */
 import { floats, tensorNames, viewIfUsed } from "../train/model.ts";
-import type { ModelShape, TrainableModel } from "../train/model.ts";
+import type { TrainableModel } from "../train/model.ts";
 
 export interface NextToken {
   /** Positions a row may have; null when nothing limits them. */
-  readonly maxLength: number | null;
+  maxLength(): Promise<number | null>;
   /** Logits of the token that follows `row`; valid until the next call. The row has at least one token. */
-  logits(row: readonly number[]): Float32Array;
+  logits(row: readonly number[]): Promise<Float32Array>;
   close(): void;
 }
 
 /** A model at one row of some length, with phase `logits`. */
 export type LogitsModel = Pick<TrainableModel, "program" | "sizes" | "tensor" | "run" | "close">;
+
+/** A NextToken that runs whole rows. */
+export interface Recomputing extends NextToken {
+  /** The model that is open, at whatever length. */
+  ready(): Promise<LogitsModel>;
+}
 
 /** Lengths that rows are padded to, so that few sizes of a model are made ready. */
 const shortest = 32;
@@ -25,36 +31,42 @@ export function runLength(tokens: number, maxLength: number | null): number {
 
 /**
  * Runs the whole row for each token. Rows are padded on the right; what follows a position never changes it, because
- * a decoder looks back only. `open` makes the model for rows of a length.
+ * a decoder looks back only. `open` makes the model for rows of a length; the first is opened at one token.
  */
-export function recompute(program: ModelShape, open: (length: number) => LogitsModel): NextToken {
-  const { maxLength } = program;
+export function recompute(open: (length: number) => Promise<LogitsModel>): Recomputing {
   let model: LogitsModel | null = null;
+  const at = async (length: number): Promise<LogitsModel> => {
+    if (model !== null && model.sizes.length === length) return model;
+    model?.close();
+    model = null;
+    model = await open(length);
+    return model;
+  };
+  const ready = async (): Promise<LogitsModel> => model ?? at(1);
   return {
-    maxLength,
-    logits(row) {
+    ready,
+    maxLength: async () => (await ready()).program.maxLength,
+    async logits(row) {
+      const { maxLength } = (await ready()).program;
       if (row.length === 0) throw new RangeError("a row has at least one token");
       if (maxLength !== null && row.length > maxLength)
         throw new RangeError("the row is too long for the model");
       const length = runLength(row.length, maxLength);
-      if (model === null || model.sizes.length !== length) {
-        model?.close();
-        model = open(length);
-      }
+      const sized = await at(length);
       const inputs = [
-        [tensorNames.tokens, row],
-        [tensorNames.targets, row.map(() => -1)],
-        [tensorNames.documents, []],
-        [tensorNames.starts, []],
+        [tensorNames.tokens, row, 0],
+        [tensorNames.targets, [], -1],
+        [tensorNames.documents, [], 0],
+        [tensorNames.starts, [], 0],
       ] as const;
-      for (const [name, values] of inputs) {
-        const view = viewIfUsed(model, name);
+      for (const [name, values, rest] of inputs) {
+        const view = viewIfUsed(sized, name);
         if (view === null) continue;
-        view.fill(name === tensorNames.targets ? -1 : 0);
+        view.fill(rest);
         view.set(values);
       }
-      model.run("logits", { lr: 0, step: 1, clip: 1, seed: 0, accumulate: 0 });
-      const logits = floats(model, tensorNames.logits);
+      sized.run("logits", { lr: 0, step: 1, clip: 1, seed: 0, accumulate: 0 });
+      const logits = floats(sized, tensorNames.logits);
       const vocabulary = logits.length / length;
       return logits.subarray((row.length - 1) * vocabulary, row.length * vocabulary);
     },
