@@ -31,12 +31,11 @@ function readEntry(area: string, section: string): MessageEntry {
       if (end === -1) fail("a fence is not closed");
       specs.set(fence[1]!, `${lines.slice(i + 1, end).join("\n")}\n`);
       i = end;
-    } else if (line.startsWith("> ")) quoted = quoted === "" ? line.slice(2) : fail("one quoted line only");
-    else {
-      const field = /^(label|help): (.*)$/.exec(line);
-      if (field && prose.every((text) => text === "")) fields.set(field[1]!, field[2]!);
-      else prose.push(line);
-    }
+    } else if (line.startsWith("> ")) {
+      const field = /^> (label|help): (.*)$/.exec(line);
+      if (field) fields.set(field[1]!, field[2]!);
+      else quoted = quoted === "" ? line.slice(2) : fail("one quoted message only");
+    } else prose.push(line);
   }
   const message = /^(\w+): (.+)$/.exec(quoted);
   if (!message) return fail("needs a line `> error: message`");
