@@ -1,70 +1,58 @@
-/** Diagnostic: what is wrong (or worth knowing) at a place of a spec, as data; wording comes from the catalogue. */
+/** Diagnostics: what the compiler tells about a spec, as facts with places; wording comes from the catalogue. */
 import type { Span } from "../source/span.ts";
 
+/** An error stops the compiler, a warning does not, a remark only informs. */
 export type Severity = "error" | "warning" | "remark";
 
+/** A place with a short text beside it. */
 export interface Label {
   readonly span: Span;
   readonly label: string;
 }
 
-/** An edit that mends the mistake. */
+/** An edit that mends the mistake: the span's text becomes `text`. */
 export interface Fix {
   readonly span: Span;
   readonly text: string;
 }
 
 export interface Diagnostic {
-  /** Kebab-case phrase that names the mistake: `mask-not-causal`. */
+  /** A kebab-case phrase that names the mistake; a heading of the catalogue. */
   readonly code: string;
   readonly severity: Severity;
-  /** One line, at most 70 characters before names are filled in. */
   readonly title: string;
   readonly primary: Label;
-  /** At most three other places that explain it. */
+  /** At most three are worth showing. */
   readonly secondary: readonly Label[];
   readonly help: string | null;
-  /** Lines of a picture, such as a mask with the culprit marked. */
+  /** Lines drawn under the code, for example the mask of a counter-example. */
   readonly drawing: string | null;
   readonly fix: Fix | null;
 }
 
-/** Parts of a diagnostic that the place of the mistake decides. */
-export interface Details {
-  readonly secondary?: readonly Label[];
-  readonly drawing?: string | null;
-  /** Replaces the catalogue's help. */
-  readonly help?: string | null;
-  readonly fix?: Fix | null;
-}
-
-/** Texts of a catalogue entry, holes filled in. */
-export interface Message {
+/** One entry of the catalogue; `title`, `label` and `help` may have `{holes}`. */
+export interface MessageEntry {
   readonly code: string;
+  readonly area: string;
   readonly severity: Severity;
   readonly title: string;
   readonly label: string;
   readonly help: string | null;
+  readonly why: string;
+  /** A spec that gives exactly this code; null where none can (limits, messages about several files). */
+  readonly wrong: string | null;
+  /** The mended spec, which gives no error. */
+  readonly right: string | null;
 }
 
-const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+/** A value put into a hole of a message. */
+export type Hole = string | number;
 
-/** Text of a spec as it may be shown: no control characters, at most 200 characters. */
-export function shown(text: string): string {
-  const clean = text.replaceAll(control, "\ufffd");
-  return clean.length > 200 ? `${clean.slice(0, 199)}…` : clean;
-}
-
-/** Puts a message at its place. */
-export function diagnose(message: Message, span: Span, details: Details = {}): Diagnostic {
-  return {
-    code: message.code,
-    severity: message.severity,
-    title: message.title,
-    primary: { span, label: message.label },
-    secondary: details.secondary ?? [],
-    help: details.help === undefined ? message.help : details.help,
-    drawing: details.drawing ?? null,
-    fix: details.fix ?? null,
-  };
+/** What a report may add to, or replace in, the catalogue's wording. */
+export interface Extras {
+  readonly label?: string;
+  readonly secondary?: readonly Label[];
+  readonly help?: string | null;
+  readonly drawing?: string | null;
+  readonly fix?: Fix | null;
 }

@@ -1,45 +1,63 @@
-/** Reporter: collects diagnostics of one run, each mistake once. */
+/** Collects diagnostics: each once, in order of place, and not more than a reader can use. */
 import type { Diagnostic } from "./diagnostic.ts";
+import { messages } from "./messages.gen.ts";
 
-/** Errors kept; more would only repeat the first ones' causes. */
-export const mostErrors = 100;
+/** How many diagnostics are shown. */
+export const mostShown = 20;
+
+const rank = { error: 0, warning: 1, remark: 2 } as const;
+
+const byPlace = (a: Diagnostic, b: Diagnostic): number =>
+  compareText(a.primary.span.file, b.primary.span.file) ||
+  a.primary.span.start - b.primary.span.start ||
+  compareText(a.code, b.code) ||
+  a.primary.span.end - b.primary.span.end;
+
+/** Order by code units, the same on every machine. */
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 export class Reporter {
-  readonly #kept: Diagnostic[] = [];
-  readonly #seen = new Set<string>();
-  #errors = 0;
+  private readonly found = new Map<string, Diagnostic>();
+  private errors = 0;
 
+  /** Adds a diagnostic unless the same code was reported for the same place. */
   add(diagnostic: Diagnostic): void {
-    const { code, primary } = diagnostic;
-    const key = `${code}:${primary.span.file}:${primary.span.start}:${primary.span.end}`;
-    if (this.#seen.has(key)) return;
-    this.#seen.add(key);
-    if (diagnostic.severity === "error" && ++this.#errors > mostErrors) return;
-    this.#kept.push(diagnostic);
+    const { file, start, end } = diagnostic.primary.span;
+    const key = `${diagnostic.code} ${start} ${end} ${file}`;
+    if (this.found.has(key)) return;
+    this.found.set(key, diagnostic);
+    if (diagnostic.severity === "error") this.errors++;
   }
 
   addAll(diagnostics: Iterable<Diagnostic>): void {
     for (const diagnostic of diagnostics) this.add(diagnostic);
   }
 
-  /** True once an error was reported. */
+  /** Whether an error was reported. */
   get failed(): boolean {
-    return this.#errors > 0;
+    return this.errors > 0;
   }
 
-  /** Errors that were reported but not kept. */
-  get dropped(): number {
-    return Math.max(0, this.#errors - mostErrors);
+  get errorCount(): number {
+    return this.errors;
   }
 
-  /** In stable order: file, place, code. */
+  /** Every diagnostic, in order of file, place and code. */
+  get all(): readonly Diagnostic[] {
+    return [...this.found.values()].sort(byPlace);
+  }
+
+  /** The diagnostics to show: errors before warnings before remarks up to `mostShown`, then in order of place. */
   get diagnostics(): readonly Diagnostic[] {
-    const order = (a: Diagnostic, b: Diagnostic): number =>
-      compare(a.primary.span.file, b.primary.span.file) ||
-      a.primary.span.start - b.primary.span.start ||
-      compare(a.code, b.code);
-    return [...this.#kept].sort(order);
+    const all = this.all;
+    if (all.length <= mostShown) return all;
+    const kept = all
+      .map((diagnostic, index) => ({ diagnostic, index }))
+      .sort((a, b) => rank[a.diagnostic.severity] - rank[b.diagnostic.severity] || a.index - b.index)
+      .slice(0, mostShown)
+      .sort((a, b) => a.index - b.index)
+      .map(({ diagnostic }) => diagnostic);
+    const last = kept[kept.length - 1]!;
+    return [...kept, messages.moreNotShown({ count: all.length - kept.length }, last.primary.span)];
   }
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
