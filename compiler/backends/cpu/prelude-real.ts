@@ -24,7 +24,7 @@ LCTX_INLINE ${real} lctx_copy_sign${f}(${real} size, ${real} sign) {
   return lctx_from_bits${f}((lctx_bits${f}(size) & 0x7fffffff) | (lctx_bits${f}(sign) & (int32_t)0x80000000));
 }
 LCTX_INLINE ${real} lctx_sign${f}(${real} x) {
-  return lctx_select_real${f}(x == 0.0f, x, lctx_copy_sign${f}(x * 0.0f + 1.0f, x));
+  return lctx_select_real${f}((x == 0.0f) | (x != x), x, lctx_from_bits${f}((lctx_bits${f}(x) & (int32_t)0x80000000) | 0x3f800000));
 }
 LCTX_INLINE ${int} lctx_sign_int${f}(${int} x) {
   return lctx_select_int${f}(x == 0, x, lctx_select_int${f}(x < 0, x * 0 - 1, x * 0 + 1));

@@ -121,10 +121,10 @@ LCTX_INLINE int64_t lctx_floor_div_d(int64_t a, int64_t b) {
 LCTX_INLINE int64_t lctx_mod_d(int64_t a, int64_t b) { return b == 0 ? 0 : a - lctx_floor_div_d(a, b) * b; }
 /* Truncation of a float that may lie outside the range of a whole number. */
 LCTX_INLINE int32_t lctx_truncate_s(float x) {
-  return (int32_t)(x > 2147483520.0f ? 2147483520.0f : x > -2147483648.0f ? x : -2147483648.0f);
+  return (int32_t)(x > 2147483520.0f ? 2147483520.0f : x > -2147483520.0f ? x : -2147483520.0f);
 }
 LCTX_INLINE vi lctx_truncate_v(vf x) {
-  vf low = lctx_splat_real(-2147483648.0f), high = lctx_splat_real(2147483520.0f);
+  vf low = lctx_splat_real(-2147483520.0f), high = lctx_splat_real(2147483520.0f);
   x = lctx_select_real_v(x > low, x, low);
   x = lctx_select_real_v(x > high, high, x);
   return __builtin_convertvector(x, vi);
