@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { Crc32c } from "@aws-crypto/crc32c";
 import { LctxError, systemCode } from "../errors.ts";
-import { syncFolder, writeDurable, writeFailure } from "./files.ts";
+import { makeDurableFolder, syncFolder, writeDurable, writeFailure } from "./files.ts";
 import type { Files } from "./files.ts";
 import { encodeSafetensors, SafetensorsFile } from "./safetensors.ts";
 import type { NamedTensor } from "./safetensors.ts";
@@ -301,7 +301,7 @@ export function saveCheckpoint(
     })),
   };
   try {
-    files.makeFolder(folder);
+    makeDurableFolder(files, folder);
     removeLeftovers(files, folder);
     files.makeFolder(temporary);
     for (const [name, bytes] of parts) writeDurable(files, join(temporary, name), bytes);

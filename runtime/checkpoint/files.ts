@@ -99,6 +99,15 @@ export function syncFolder(files: Files, path: string): void {
   }
 }
 
+/** Makes a folder, with the folders it lies in, so that their names outlast a power cut. */
+export function makeDurableFolder(files: Files, path: string): void {
+  const made: string[] = [];
+  for (let at = path; !files.exists(at); at = dirname(at)) made.push(at);
+  if (made.length === 0) return;
+  files.makeFolder(path);
+  for (const folder of made.reverse()) syncFolder(files, dirname(folder));
+}
+
 /** Replaces a file in one step: other processes see the old content or the new. */
 export function replaceFile(files: Files, path: string, content: string | Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;

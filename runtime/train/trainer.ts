@@ -1,8 +1,8 @@
 /** Trainer: runs a recipe's stages over a model, step by step, with evaluation, metrics, checkpoints and exact resumption. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { saveCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { RunState } from "../checkpoint/checkpoint.ts";
-import { diskFiles } from "../checkpoint/files.ts";
+import { diskFiles, makeDurableFolder, writeFailure } from "../checkpoint/files.ts";
 import type { Files } from "../checkpoint/files.ts";
 import { lockRun } from "../checkpoint/run-lock.ts";
 import type { NamedTensor } from "../checkpoint/safetensors.ts";
@@ -376,6 +376,11 @@ export async function train(
   const checked = checkSettings(settings);
   if (typeof options.stopAfter === "number" && options.stopAfter < 1) {
     throw new LctxError("settings-invalid", "a run takes at least one step");
+  }
+  try {
+    makeDurableFolder(options.files ?? diskFiles, resolve(options.runFolder));
+  } catch (cause) {
+    throw writeFailure(options.runFolder, cause);
   }
   const release = lockRun(options.runFolder);
   const run = new Run(checked, options);
