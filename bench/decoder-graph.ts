@@ -253,33 +253,3 @@ export function benchUpdate(decay = 0.01): UpdateRule {
     weight: sub(w, mul(scalar("lr"), change)),
   };
 }
-
-/** Deterministic starting values of roughly the right spread, without the runtime's generator. */
-export function fillParameters(
-  parameters: readonly ParameterInfo[],
-  view: (path: string) => Float32Array,
-): void {
-  let state = 1;
-  const next = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  for (const { path, init } of parameters) {
-    const weights = view(path);
-    for (let n = 0; n < weights.length; n++) {
-      switch (init.kind) {
-        case "constant":
-          weights[n] = init.value;
-          break;
-        case "normal":
-          weights[n] = init.deviation * (next() + next() + next() + next() - 2) * Math.sqrt(3);
-          break;
-        case "uniform":
-          weights[n] = init.limit * (2 * next() - 1);
-          break;
-        default:
-          init satisfies never;
-      }
-    }
-  }
-}

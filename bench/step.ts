@@ -5,7 +5,8 @@ import { differentiate } from "../compiler/passes/differentiate.ts";
 import { optimizeGraph } from "../compiler/passes/pipeline.ts";
 import { openCpuDevice } from "../runtime/device/open.ts";
 import { instantiate, type LaunchTime } from "../runtime/executable.ts";
-import { benchShape, benchUpdate, decoderGraph, fillParameters, parametersOf } from "./decoder-graph.ts";
+import { initialise } from "../runtime/random/init.ts";
+import { benchShape, benchUpdate, decoderGraph, parametersOf } from "./decoder-graph.ts";
 
 const argument = (name: string, otherwise: number): number => {
   const at = process.argv.indexOf(`--${name}`);
@@ -41,7 +42,7 @@ console.log(
     `compiled and loaded in ${(performance.now() - started).toFixed(0)} ms`,
 );
 
-fillParameters(parameters, (path) => model.tensor(path) as Float32Array);
+for (const parameter of parameters) initialise(model.tensor(parameter.path) as Float32Array, parameter, 1);
 const count = sizes.batch * sizes.length;
 const text = Int32Array.from({ length: count + 1 }, (_, n) => (n * n * 7 + (n >> 3)) % shape.vocab);
 model.tensor("input:tokens").set(text.subarray(0, count));
