@@ -13,5 +13,137 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "Only the first twenty messages are shown, errors first: one mistake often causes others. A single short spec cannot show\nthis one.",
     "wrong": null,
     "right": null
+  },
+  {
+    "code": "equals-sign",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`=` defines; it does not compare",
+    "label": "a comparison is meant",
+    "help": "write `==`",
+    "why": "`=` gives a name to an expression; `==` compares two values.",
+    "wrong": "mask same = q = k\n",
+    "right": "mask same = q == k\n"
+  },
+  {
+    "code": "file-too-large",
+    "area": "syntax",
+    "severity": "error",
+    "title": "a spec has at most {most} bytes",
+    "label": "",
+    "help": "split it and import the parts",
+    "why": "A limit that keeps checking quick; no short spec can show it.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "foreign-symbol",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{symbol}` is not part of the language",
+    "label": "not known",
+    "help": "write {instead}",
+    "why": "Logic is spelt with words: `and`, `or`, `not`.",
+    "wrong": "mask near = q >= k & q - k < 8\n",
+    "right": "mask near = q >= k and q - k < 8\n"
+  },
+  {
+    "code": "foreign-word",
+    "area": "syntax",
+    "severity": "error",
+    "title": "nothing starts with `{word}`",
+    "label": "not a clause of this language",
+    "help": "write {instead}",
+    "why": "Words of other languages that start definitions have other names here.",
+    "wrong": "def near(q, k) = q >= k\n",
+    "right": "let near(x: Real) = x\n"
+  },
+  {
+    "code": "name-too-long",
+    "area": "syntax",
+    "severity": "error",
+    "title": "a name has at most {most} characters",
+    "label": "too long",
+    "help": "choose a shorter name",
+    "why": "A limit that keeps messages readable; no short spec can show it.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "nesting-too-deep",
+    "area": "syntax",
+    "severity": "error",
+    "title": "at most {most} brackets, conditions or signs may be nested",
+    "label": "one too many",
+    "help": "give parts of the expression names with `let`",
+    "why": "A limit that keeps the compiler's own recursion safe; no short spec can show it.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "not-closed",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{open}` is never closed",
+    "label": "`{close}` is missing",
+    "help": "add `{close}`",
+    "why": "A bracket is open where the file ends; the label shows where it was opened.",
+    "wrong": "attention Open() {\n  mask q >= k\n",
+    "right": "attention Open() {\n  mask q >= k\n}\n"
+  },
+  {
+    "code": "stray-bracket",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{bracket}` closes nothing",
+    "label": "no open bracket of its kind",
+    "help": "remove it, or add the bracket that it should close",
+    "why": "A closing bracket needs an opening one of the same kind before it.",
+    "wrong": "mask near = q >= k )\n",
+    "right": "mask near = (q >= k)\n"
+  },
+  {
+    "code": "text-not-closed",
+    "area": "syntax",
+    "severity": "error",
+    "title": "a text must end on its line",
+    "label": "the closing quote is missing",
+    "help": "add `\"`",
+    "why": "Texts in quotes do not span lines.",
+    "wrong": "import \"./other.lctx { near }\n",
+    "right": "mask near = q >= k\n"
+  },
+  {
+    "code": "too-many-tokens",
+    "area": "syntax",
+    "severity": "error",
+    "title": "a spec has at most {most} tokens",
+    "label": "",
+    "help": "split it and import the parts",
+    "why": "A limit that keeps checking quick; no short spec can show it.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "unexpected",
+    "area": "syntax",
+    "severity": "error",
+    "title": "{expected} should stand here, not {met}",
+    "label": "unexpected",
+    "help": null,
+    "why": "The parser met something that no rule allows at this place. What follows is read from the next clause on, so that one\nslip does not hide other mistakes.",
+    "wrong": "mask near = q >= k and\nmask far = q >= k\n",
+    "right": "mask near = q >= k and q - k < 8\nmask far = q >= k\n"
+  },
+  {
+    "code": "unknown-character",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{character}` is not part of the language",
+    "label": "not known",
+    "help": "remove it",
+    "why": "Only the characters of the grammar may stand outside texts and comments.",
+    "wrong": "mask near = q ≥ k\n",
+    "right": "mask near = q >= k\n"
   }
 ];

@@ -8,4 +8,40 @@ export const messages = {
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),
+  /** `=` defines; it does not compare */
+  equalsSign: (holes: Readonly<Record<string, never>>, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"equals-sign","severity":"error","title":"`=` defines; it does not compare","label":"a comparison is meant","help":"write `==`"}, holes, span, extras),
+  /** a spec has at most {most} bytes */
+  fileTooLarge: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"file-too-large","severity":"error","title":"a spec has at most {most} bytes","label":"","help":"split it and import the parts"}, holes, span, extras),
+  /** `{symbol}` is not part of the language */
+  foreignSymbol: (holes: { readonly symbol: Hole; readonly instead: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"foreign-symbol","severity":"error","title":"`{symbol}` is not part of the language","label":"not known","help":"write {instead}"}, holes, span, extras),
+  /** nothing starts with `{word}` */
+  foreignWord: (holes: { readonly word: Hole; readonly instead: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"foreign-word","severity":"error","title":"nothing starts with `{word}`","label":"not a clause of this language","help":"write {instead}"}, holes, span, extras),
+  /** a name has at most {most} characters */
+  nameTooLong: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"name-too-long","severity":"error","title":"a name has at most {most} characters","label":"too long","help":"choose a shorter name"}, holes, span, extras),
+  /** at most {most} brackets, conditions or signs may be nested */
+  nestingTooDeep: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"nesting-too-deep","severity":"error","title":"at most {most} brackets, conditions or signs may be nested","label":"one too many","help":"give parts of the expression names with `let`"}, holes, span, extras),
+  /** `{open}` is never closed */
+  notClosed: (holes: { readonly open: Hole; readonly close: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-closed","severity":"error","title":"`{open}` is never closed","label":"`{close}` is missing","help":"add `{close}`"}, holes, span, extras),
+  /** `{bracket}` closes nothing */
+  strayBracket: (holes: { readonly bracket: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"stray-bracket","severity":"error","title":"`{bracket}` closes nothing","label":"no open bracket of its kind","help":"remove it, or add the bracket that it should close"}, holes, span, extras),
+  /** a text must end on its line */
+  textNotClosed: (holes: Readonly<Record<string, never>>, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"text-not-closed","severity":"error","title":"a text must end on its line","label":"the closing quote is missing","help":"add `\"`"}, holes, span, extras),
+  /** a spec has at most {most} tokens */
+  tooManyTokens: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"too-many-tokens","severity":"error","title":"a spec has at most {most} tokens","label":"","help":"split it and import the parts"}, holes, span, extras),
+  /** {expected} should stand here, not {met} */
+  unexpected: (holes: { readonly expected: Hole; readonly met: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"unexpected","severity":"error","title":"{expected} should stand here, not {met}","label":"unexpected","help":null}, holes, span, extras),
+  /** `{character}` is not part of the language */
+  unknownCharacter: (holes: { readonly character: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"unknown-character","severity":"error","title":"`{character}` is not part of the language","label":"not known","help":"remove it"}, holes, span, extras),
 } as const;

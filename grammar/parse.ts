@@ -1,0 +1,112 @@
+/** Reads a `.lctx` file: text to tokens to Ast, with every mistake as a diagnostic; never throws. */
+import type { ILexingError, IRecognitionException, IToken, Lexer } from "chevrotain";
+import type { Diagnostic } from "../compiler/diagnostics/diagnostic.ts";
+import { messages } from "../compiler/diagnostics/messages.gen.ts";
+import { syntaxError } from "./syntax-errors.ts";
+import type { AstFile, Comment, Item } from "./ast.ts";
+import { limits } from "./limits.ts";
+import { LctxParser } from "./parser.ts";
+import {
+  LeftBrace,
+  LeftBracket,
+  LeftParen,
+  makeLexer,
+  RightBrace,
+  RightBracket,
+  RightParen,
+} from "./tokens.ts";
+
+export interface ParseResult {
+  readonly file: AstFile;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+// Built once, when first needed: the tables of a chevrotain parser cost more than reading a file.
+let shared: { readonly lexer: Lexer; readonly parser: LctxParser } | null = null;
+
+const opens = new Set([LeftBrace, LeftBracket, LeftParen]);
+const closes = new Set([RightBrace, RightBracket, RightParen]);
+/** Words that nest without brackets. */
+const nestingWords: ReadonlySet<string> = new Set(["if", "not", "-", "^"]);
+
+/** The first token at which brackets, conditions or signs nest too deeply, or null. */
+function tooDeep(tokens: readonly IToken[]): IToken | null {
+  let depth = 0;
+  let run = 0;
+  for (const token of tokens) {
+    if (opens.has(token.tokenType)) depth++;
+    else if (closes.has(token.tokenType)) {
+      depth = Math.max(0, depth - 1);
+      run = 0;
+    }
+    if (nestingWords.has(token.image)) run++;
+    else if (/^[a-z]/.test(token.image) && !/^(then|else)$/.test(token.image) && run < limits.nesting / 2)
+      run = 0;
+    if (depth > limits.nesting || run > limits.nesting) return token;
+  }
+  return null;
+}
+
+/** Documentation of the item that starts at `start`: the `///` lines right before it. */
+function docsBefore(comments: readonly Comment[], start: number, after: number): string {
+  return comments
+    .filter((comment) => comment.doc && comment.span.end <= start && comment.span.start >= after)
+    .map((comment) => comment.text.slice(3).replace(/^ /, "").trimEnd())
+    .join("\n");
+}
+
+export function parseFile(path: string, text: string): ParseResult {
+  const span = (start: number, end: number) => ({ file: path, start, end });
+  const diagnostics: Diagnostic[] = [];
+  const empty = (): AstFile => ({ kind: "file", path, items: [], comments: [], span: span(0, text.length) });
+  const refuse = (diagnostic: Diagnostic): ParseResult => ({ file: empty(), diagnostics: [diagnostic] });
+  if (Buffer.byteLength(text) > limits.fileBytes)
+    return refuse(messages.fileTooLarge({ most: limits.fileBytes }, span(0, 0)));
+
+  shared ??= { lexer: makeLexer(), parser: new LctxParser() };
+  const { lexer, parser } = shared;
+  const lexed = lexer.tokenize(text);
+  if (lexed.tokens.length > limits.tokens)
+    return refuse(messages.tooManyTokens({ most: limits.tokens }, span(0, 0)));
+  const deep = tooDeep(lexed.tokens);
+  if (deep !== null)
+    return refuse(
+      messages.nestingTooDeep(
+        { most: limits.nesting },
+        span(deep.startOffset, deep.startOffset + deep.image.length),
+      ),
+    );
+  const comments = (lexed.groups["comments"] ?? []).map((token): Comment => ({
+    text: token.image,
+    doc: token.image.startsWith("///"),
+    span: span(token.startOffset, token.startOffset + token.image.length),
+  }));
+  for (const error of lexed.errors as ILexingError[]) diagnostics.push(syntaxError.lexing(error, text, path));
+
+  parser.path = path;
+  parser.input = lexed.tokens;
+  let bare: readonly Item[] = [];
+  try {
+    bare = parser.file() ?? [];
+  } finally {
+    for (const error of parser.errors as IRecognitionException[])
+      diagnostics.push(syntaxError.parsing(error, text, path, lexed.tokens));
+    parser.input = [];
+  }
+  let after = 0;
+  const items = bare.map((item): Item => {
+    const docs = docsBefore(comments, item.span.start, after);
+    after = item.span.end;
+    return docs === "" ? item : { ...item, docs };
+  });
+  for (const token of lexed.tokens)
+    if (/^[A-Za-z_]/.test(token.image) && token.image.length > limits.identifier) {
+      diagnostics.push(
+        messages.nameTooLong(
+          { most: limits.identifier },
+          span(token.startOffset, token.startOffset + token.image.length),
+        ),
+      );
+    }
+  return { file: { kind: "file", path, items, comments, span: span(0, text.length) }, diagnostics };
+}
