@@ -4,7 +4,7 @@
  * removes older ones. Whatever moment a process is stopped at, the newest checkpoint that was ever reported is whole.
  */
 import { join } from "node:path";
-import { Crc32c } from "@aws-crypto/crc32c";
+import { crc32 } from "node:zlib";
 import { LctxError, systemCode } from "../errors.ts";
 import { makeDurableFolder, syncFolder, writeDurable, writeFailure } from "./files.ts";
 import type { Files } from "./files.ts";
@@ -56,7 +56,7 @@ export interface LoadedCheckpoint {
 
 interface Manifest {
   readonly format: typeof checkpointFormat;
-  readonly files: readonly { readonly name: string; readonly bytes: number; readonly crc32c: number }[];
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly crc32: number }[];
 }
 
 const names = {
@@ -75,11 +75,9 @@ function stepsOf(name: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
-/** Checksum of parts, one after another. */
-export function crc32c(parts: readonly Uint8Array[]): number {
-  const crc = new Crc32c();
-  for (const part of parts) crc.update(part);
-  return crc.digest() >>> 0;
+/** CRC-32 of parts, one after another. */
+export function checksum(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => crc32(part, sum), 0);
 }
 
 /** The first value that is not finite; null when all are. */
@@ -148,11 +146,11 @@ function readChecked(files: Files, folder: string): ReadonlyMap<string, Buffer> 
     throw damaged(folder, "its manifest is not one of a checkpoint");
   }
   const contents = new Map<string, Buffer>();
-  for (const { name, bytes, crc32c: sum } of listed) {
+  for (const { name, bytes, crc32: sum } of listed) {
     const content = read(name);
     if (content.byteLength !== bytes)
       throw damaged(folder, `${name} has ${content.byteLength} bytes, not ${bytes}`);
-    if (crc32c([content]) !== sum) throw damaged(folder, `the checksum of ${name} is wrong`);
+    if (checksum([content]) !== sum) throw damaged(folder, `the checksum of ${name} is wrong`);
     contents.set(name, content);
   }
   return contents;
@@ -249,7 +247,7 @@ function replace(files: Files, temporary: string, path: string, manifest: Manife
   try {
     readChecked(files, path);
     const before = parseJson(path, files.read(join(path, names.manifest))) as unknown as Manifest;
-    same = [0, 1].every((i) => before.files[i]!.crc32c === manifest.files[i]!.crc32c);
+    same = [0, 1].every((i) => before.files[i]!.crc32 === manifest.files[i]!.crc32);
   } catch (error) {
     if (!(error instanceof LctxError)) throw error;
   }
@@ -297,7 +295,7 @@ export function saveCheckpoint(
     files: parts.map(([name, bytes]) => ({
       name,
       bytes: bytes.reduce((sum, part) => sum + part.byteLength, 0),
-      crc32c: crc32c(bytes),
+      crc32: checksum(bytes),
     })),
   };
   try {

@@ -44,7 +44,7 @@ try {
       projectFolder: null,
       cacheFolder: join(root, "cache"),
       resume: true,
-      output: { write: (text) => process.stdout.write(text) },
+      output: process.stdout,
       onCheckpoint: (path) => say(`saved ${path}`),
     },
   );

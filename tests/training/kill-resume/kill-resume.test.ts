@@ -155,6 +155,20 @@ describe("asked to stop", () => {
     expect(life).toMatchObject({ code: 143, signal: null });
   });
 
+  it("goes on when nobody reads its output any more", async () => {
+    const folder = join(root, "unread");
+    let closed = false;
+    const life = await start(folder, null, (child, line) => {
+      if (line.startsWith("saved ") && !closed) {
+        closed = true;
+        child.stdout!.destroy();
+      }
+    });
+    expect(closed).toBe(true);
+    expect(life).toMatchObject({ code: 0, signal: null });
+    expect(weights(folder)).toBe(weights(join(root, "quiet")));
+  });
+
   it("keeps a second trainer out of the folder meanwhile", async () => {
     const folder = join(root, "shared");
     let second: Promise<Life> | null = null;
