@@ -130,7 +130,7 @@ export interface SliceNode extends NodeBase {
   readonly start: number;
 }
 
-/** Rotary embedding of the last axis. `position` is over index `x` (token position) and `h` (head); `angle` over index `m`. */
+/** Rotary embedding of the last axis. `position` is over index `x` (token position, query-start + index along `t`) and `h` (index along the axis before the last); `angle` over index `m`. */
 export interface RotateNode extends NodeBase {
   readonly kind: "rotate";
   readonly operand: Node;
@@ -168,7 +168,7 @@ export interface AttentionCore {
   readonly buffers: readonly Node[];
   /** Factor on the dot product, before `score`. */
   readonly scale: number;
-  /** Keys and values [p, g, d] that every query sees, before the text; no score, no mask. null when there are none. */
+  /** Keys and values [p, g, d] that every query sees, before the text, with region 0's query; no score, no mask. null when there are none. */
   readonly prepended: { readonly key: Node; readonly value: Node } | null;
 }
 

@@ -1,0 +1,116 @@
+/** The value of an expression in float64, given the values of its leaves. */
+import { binaryOps, unaryOps } from "./expr-ops.ts";
+import type { Expr, SizeName } from "./expr.ts";
+
+/** What the leaves are worth. A leaf that the place does not have should throw. */
+export interface ExprValues {
+  readonly index: (name: string) => number;
+  readonly size: (name: SizeName) => number;
+  readonly scalar: (name: string) => number;
+  readonly logit: () => number;
+  readonly operand: (index: number) => number;
+  /** The element at the given indices, one for each axis of the buffer except the batch. */
+  readonly load: (buffer: number, indices: readonly number[]) => number;
+  readonly uniform: (stream: number) => number;
+}
+
+const absent = (what: string) => (): never => {
+  throw new Error(`this expression has no ${what} here`);
+};
+
+/** Leaves that all throw, to spread the ones a place has over. */
+export const noValues: ExprValues = {
+  index: absent("index"),
+  size: absent("size"),
+  scalar: absent("scalar"),
+  logit: absent("logit"),
+  operand: absent("operand"),
+  load: absent("buffer"),
+  uniform: absent("random number"),
+};
+
+/**
+ * A function from leaves to the expression's value. A selection evaluates only the branch it takes, and `and` and `or`
+ * stop early, so a guarded load outside its buffer is never made. Shared parts are evaluated once.
+ */
+export function exprEvaluator(root: Expr): (values: ExprValues) => number {
+  const made = new Map<Expr, () => number>();
+  let values = noValues;
+  let generation = 0;
+
+  const build = (e: Expr): (() => number) => {
+    const known = made.get(e);
+    if (known !== undefined) return known;
+    const raw = compute(e);
+    let stamp = -1;
+    let cached = 0;
+    const cacheable =
+      e.kind !== "constant" && e.kind !== "index" && e.kind !== "logit" && e.kind !== "operand";
+    const remembered = cacheable
+      ? (): number => {
+          if (stamp === generation) return cached;
+          cached = raw();
+          stamp = generation;
+          return cached;
+        }
+      : raw;
+    made.set(e, remembered);
+    return remembered;
+  };
+
+  const compute = (e: Expr): (() => number) => {
+    switch (e.kind) {
+      case "constant":
+        return () => e.value;
+      case "index":
+        return () => values.index(e.name);
+      case "size":
+        return () => values.size(e.name);
+      case "scalar":
+        return () => values.scalar(e.name);
+      case "logit":
+        return () => values.logit();
+      case "operand":
+        return () => values.operand(e.index);
+      case "uniform":
+        return () => values.uniform(e.stream);
+      case "load": {
+        const indices = e.indices.map(build);
+        return () =>
+          values.load(
+            e.buffer,
+            indices.map((at) => at()),
+          );
+      }
+      case "unary": {
+        const [op, x] = [unaryOps[e.op], build(e.operand)];
+        // A whole number has no negative zero.
+        return e.type === "int" ? () => op(x()) + 0 : () => op(x());
+      }
+      case "binary": {
+        const [a, b] = [build(e.left), build(e.right)];
+        if (e.op === "and") return () => (a() !== 0 && b() !== 0 ? 1 : 0);
+        if (e.op === "or") return () => (a() !== 0 || b() !== 0 ? 1 : 0);
+        const op = binaryOps[e.op];
+        return e.type === "int" ? () => op(a(), b()) + 0 : () => op(a(), b());
+      }
+      case "select": {
+        const [condition, a, b] = [build(e.condition), build(e.then), build(e.otherwise)];
+        return () => (condition() !== 0 ? a() : b());
+      }
+      default:
+        return e satisfies never;
+    }
+  };
+
+  const run = build(root);
+  return (given) => {
+    values = given;
+    generation++;
+    return run();
+  };
+}
+
+/** The expression's value, once. */
+export const evaluateExpr = (e: Expr, values: Partial<ExprValues>): number =>
+  exprEvaluator(e)({ ...noValues, ...values });
