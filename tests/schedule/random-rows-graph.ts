@@ -109,16 +109,18 @@ function extend(g: GraphWriter, choices: Choices, pool: Node[], n: number): Node
   }
 }
 
-/** Graphs over parameters `p0` … with fixed axes and maps that bring in batch and length; several outputs. */
-export const randomRowsGraph: fc.Arbitrary<Graph> = fc
-  .array(fc.nat(10_000), { minLength: 40, maxLength: 160 })
-  .map((numbers) => {
+/**
+ * Graphs over parameters `<prefix>p0` … with fixed axes and a map that brings in batch and length; outputs
+ * `<prefix>out0` ….
+ */
+export const randomRowsGraph = (prefix = ""): fc.Arbitrary<Graph> =>
+  fc.array(fc.nat(10_000), { minLength: 40, maxLength: 160 }).map((numbers) => {
     const choices = new Choices(numbers);
     const g = new GraphWriter();
     const pool: Node[] = [];
     for (let n = 0; n < 3; n++) {
       const owned = choices.subset(axes.slice(2));
-      pool.push(g.parameter(`p${n}`, owned, { kind: "normal", deviation: 1 }));
+      pool.push(g.parameter(`${prefix}p${n}`, owned, { kind: "normal", deviation: 1 }));
     }
     const scale: Node = g.add("loss-scale", [], { kind: "input", name: "loss-scale" });
     pool.push(
@@ -135,5 +137,12 @@ export const randomRowsGraph: fc.Arbitrary<Graph> = fc
     }
     const computed = pool.slice(4);
     const chosen = new Set([...choices.subset(computed.slice(-5)), pool.at(-1)!]);
-    return { nodes: g.nodes, outputs: new Map([...chosen].map((node, n) => [`out${n}`, node])) };
+    return { nodes: g.nodes, outputs: new Map([...chosen].map((node, n) => [`${prefix}out${n}`, node])) };
   });
+
+/** Several random graphs side by side as one, so that one compilation tries many. */
+export const randomRowsGraphs = (count: number): fc.Arbitrary<Graph> =>
+  fc.tuple(...Array.from({ length: count }, (_, n) => randomRowsGraph(`g${n}.`))).map((graphs) => ({
+    nodes: graphs.flatMap((graph) => graph.nodes),
+    outputs: new Map(graphs.flatMap((graph) => [...graph.outputs])),
+  }));
