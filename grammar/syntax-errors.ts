@@ -67,7 +67,7 @@ export const syntaxError = {
     const end = Math.min(text.length, start + Math.max(1, error.length));
     const span = { file, start, end };
     const met = text.slice(start, end);
-    if (met.startsWith('"')) return messages.textNotClosed({}, span);
+    if (met.startsWith('"')) return messages.textNotClosed(span);
     const instead = foreign[met[0] ?? ""];
     if (instead !== undefined) return messages.foreignSymbol({ symbol: met, instead }, span);
     return messages.unknownCharacter({ character: met }, span);
@@ -88,7 +88,7 @@ export const syntaxError = {
     }
     const word = foreignWords[token.image];
     if (word !== undefined) return messages.foreignWord({ word: token.image, instead: word }, span);
-    if (token.image === "=" && text[start - 1] !== "=") return messages.equalsSign({}, span);
+    if (token.image === "=" && text[start - 1] !== "=") return messages.equalsSign(span);
     if (/^[)\]}]$/.test(token.image) && (open === null || closing[open.image] !== token.image))
       return messages.strayBracket({ bracket: token.image }, span);
     return messages.unexpected({ met: describe(token), expected: expected(error) }, span);
