@@ -11,19 +11,18 @@ import type { Dataset } from "../data/dataset.ts";
 import { LctxError, runtimeExit } from "../errors.ts";
 import { MetricFiles } from "../metrics/metric-files.ts";
 import { Progress } from "../metrics/progress.ts";
-import type { Output } from "../metrics/progress.ts";
 import { closingTable } from "./closing-table.ts";
 import { evaluate } from "./evaluate.ts";
 import { vocabularyOf } from "./model.ts";
 import type { OpenModel, TrainableModel } from "./model.ts";
 import { checkSameText, findStart } from "./resume.ts";
 import { runFiles, writeLock, writeRunFolder } from "./run-folder.ts";
-import type { LockEntries } from "./run-folder.ts";
 import { checkSettings, settingsHash } from "./settings-schema.ts";
 import type { StageSettings, TrainSettings } from "./settings.ts";
 import { StopRequest } from "./signals.ts";
-import type { StopReason } from "./signals.ts";
 import { Stepper } from "./step.ts";
+import type { TrainOptions, TrainResult } from "./train-options.ts";
+import { Watch } from "./watch.ts";
 import {
   carriedFrom,
   copies,
@@ -32,46 +31,8 @@ import {
   startWeights,
   stateTensors,
 } from "./weights.ts";
-import type { InitialWeights } from "./weights.ts";
 
-export interface TrainOptions {
-  /** Holds everything a run writes. */
-  readonly runFolder: string;
-  /** Where relative names of data and tokenizers are looked for. */
-  readonly specFolder: string;
-  readonly projectFolder: string | null;
-  /** Where token files are kept; null: in the run's folder. */
-  readonly cacheFolder?: string | null;
-  readonly resume?: boolean;
-  readonly allowChange?: boolean;
-  /** Stop, with the state saved, once this many steps of all stages are done; the schedule stays. Null: at the end. */
-  readonly stopAfter?: number | null;
-  readonly tensorboard?: boolean;
-  readonly logFormat?: "text" | "json";
-  readonly output?: Output;
-  /** The spec, kept with the run. */
-  readonly specText?: string | null;
-  /** Further hashes for the lock: of the program, kernels, compiler. */
-  readonly lock?: LockEntries;
-  /** Weights to begin with (a pretrained checkpoint); null: as declared. */
-  readonly initialWeights?: InitialWeights | null;
-  readonly files?: Files;
-  /** Told of each checkpoint once it is safe on the disk. */
-  readonly onCheckpoint?: (path: string) => void;
-  /** Listen for signals; false in programs that handle them. */
-  readonly signals?: boolean;
-}
-
-export interface TrainResult {
-  readonly outcome: "finished" | "stopped" | StopReason;
-  readonly exitCode: number;
-  readonly totalSteps: number;
-  /** The newest checkpoint's folder. */
-  readonly checkpoint: string;
-  readonly loss: number | null;
-  readonly validationLoss: number | null;
-  readonly best: RunState["best"];
-}
+export type { TrainOptions, TrainResult } from "./train-options.ts";
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -236,6 +197,7 @@ class Run {
 
   async trainStage(model: TrainableModel, stage: StageSettings, dataset: Dataset): Promise<void> {
     const stepper = new Stepper(model, stage, dataset, this.settings.seed);
+    const watch = new Watch();
     const every = this.settings.checkpoint.every;
     if (this.isEvaluationMissing(stage)) await this.evaluateStage(model, stage, dataset);
     while (this.state.step < stage.schedule.steps && !this.mustStop) {
@@ -243,6 +205,7 @@ class Run {
       const step = this.state.step + 1;
       const result = await stepper.run(step, this.state.rows, pause);
       const seconds = (performance.now() - started) / 1000;
+      this.noteAll([watch.step(step, result.loss, this.state.smoothedLoss, result.gradientNorm)]);
       const before = this.state.smoothedLoss ?? result.loss;
       const smoothedLoss = before + smoothing * (result.loss - before);
       this.lastLoss = result.loss;

@@ -22,6 +22,7 @@ import { readRunSettings } from "../../runtime/train/run-folder.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import { train } from "../../runtime/train/trainer.ts";
 import type { TrainOptions, TrainResult } from "../../runtime/train/trainer.ts";
+import { Watch } from "../../runtime/train/watch.ts";
 import { chooseCheckpoint } from "../../runtime/train/weights.ts";
 import { faultyFiles } from "../checkpoint/faulty-files.ts";
 import { bigramModel } from "./bigram-model.ts";
@@ -292,6 +293,28 @@ describe("settings", () => {
       code: "settings-invalid",
       message: expect.stringMatching(/seed[^]*stages\.0\.clip[^]*extra/),
     });
+  });
+});
+
+describe("odd steps", () => {
+  it("are remarked on: a jump of the loss, a gradient that stays zero", () => {
+    const watch = new Watch();
+    const remarks = Array.from({ length: 40 }, (_, i) =>
+      watch.step(i + 1, i === 5 || i === 30 ? 9 : 2, 2, 1),
+    );
+    expect(remarks.filter((remark) => remark !== null)).toEqual([
+      "step 31: the loss 9.000 is far above its recent mean 2.000",
+    ]);
+    const zeros = Array.from({ length: 25 }, (_, i) => watch.step(i, 2, 2, i === 3 ? 1 : 0));
+    expect(zeros.flatMap((remark, i) => (remark === null ? [] : [i]))).toEqual([13]);
+  });
+
+  it("reach the output", async () => {
+    const frozen = opener((phase, tensors) => {
+      if (phase === "train") (tensors.get("gradient:table") as Float32Array).fill(0);
+    });
+    await run(recipe(), {}, frozen);
+    expect(lines.join("")).toContain("the gradient has been zero for 10 steps");
   });
 });
 
