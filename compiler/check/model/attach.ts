@@ -1,0 +1,207 @@
+/** Attaches adapters to sites and settles which weights train. */
+import type { AdaptItem, AdapterItem, SitePattern } from "../../../grammar/ast.ts";
+import type { Reporter } from "../../diagnostics/reporter.ts";
+import type { Span } from "../../source/span.ts";
+import { mistake } from "../mistakes.ts";
+import { evaluateStatic, type StaticScope } from "../static.ts";
+import { didYouMean } from "../static-types.ts";
+import type { MethodValue, StaticValue } from "../static-value.ts";
+import type { Environment } from "../environment.ts";
+import { allInstances, joinPath, matchesEnd, siteKind, tableTerm, type Instance } from "./instance.ts";
+import type { SiteKind } from "./model.ts";
+import type { Term } from "./term.ts";
+
+/** A site pattern as it is written. */
+export function showPattern(pattern: SitePattern): string {
+  return pattern.segments
+    .map((segment) => {
+      switch (segment.kind) {
+        case "any":
+          return "*";
+        case "name":
+          return segment.name.text;
+        case "number":
+          return String(segment.value);
+        case "range":
+          return `${segment.from} to ${segment.to}`;
+        case "one-of":
+          return `{${segment.names.map((name) => name.text).join(", ")}}`;
+        default:
+          return segment satisfies never;
+      }
+    })
+    .join(".");
+}
+
+/** Patterns with `{a, b}` written out, so that each part must match something. */
+export function expandPattern(pattern: SitePattern): readonly SitePattern[] {
+  const at = pattern.segments.findIndex((segment) => segment.kind === "one-of");
+  const segment = pattern.segments[at];
+  if (segment?.kind !== "one-of") return [pattern];
+  return segment.names.flatMap((name) => {
+    const segments = [...pattern.segments];
+    segments[at] = { kind: "name", name };
+    return expandPattern({ segments, span: name.span });
+  });
+}
+
+const article = (kind: string): string => (/^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`);
+
+/** Adapters for `residual` fit any site with one stream of vectors; the others only sites of their kind. */
+const fits = (wanted: SiteKind, site: Instance): boolean =>
+  wanted === site.kind || (wanted === "residual" && site.kind === "attention");
+
+/** Help for a pattern that matches nothing: what the model has under similar names. */
+function siteHelp(pattern: SitePattern, root: Instance, extra: readonly string[]): { help?: string } {
+  const written = showPattern(pattern);
+  const tails = new Set<string>(extra);
+  for (const instance of allInstances(root)) {
+    const parts = instance.path.split(".").filter((part) => !/^\d+$/.test(part));
+    for (let n = 1; n <= Math.min(parts.length, 3); n++) tails.add(parts.slice(-n).join("."));
+  }
+  tails.delete("");
+  const near = didYouMean(written, [...tails]);
+  if (near.help !== undefined && near.help !== null) return { help: near.help };
+  const parent = written.split(".").slice(0, -1).join(".");
+  const siblings = [...tails].filter((tail) => parent !== "" && tail.startsWith(`${parent}.`));
+  const names = siblings.map((tail) => tail.slice(parent.length + 1)).filter((name) => !name.includes("."));
+  if (names.length > 1) return { help: `did you mean \`${parent}.{${names.join(", ")}}\`?` };
+  const short = [...tails].filter((tail) => tail.split(".").length <= 2);
+  return { help: `sites: ${short.slice(0, 12).join(", ")}` };
+}
+
+/** Attaches what the clauses say; false after a report. */
+export function attachAdapters(
+  item: AdaptItem,
+  root: Instance,
+  modelName: string,
+  environment: Environment,
+  reporter: Reporter,
+): boolean {
+  let ok = true;
+  for (const clause of item.clauses) {
+    if (clause.kind !== "attach") continue;
+    const callee = clause.adapter.callee;
+    const name = callee.kind === "name" ? callee.name : callee.member.text;
+    const definition = environment.names.get(name);
+    if (definition === undefined || definition.item.kind !== "adapter") {
+      const adapters = [...environment.names].filter(([, d]) => d.item.kind === "adapter").map(([n]) => n);
+      mistake(reporter, "adapter-unknown", callee.span, { name }, didYouMean(name, adapters));
+      ok = false;
+      continue;
+    }
+    const scope: StaticScope = { environment, values: root.values };
+    const method = evaluateStatic(clause.adapter, scope, reporter);
+    const adapter = definition.item;
+    const wanted = siteKind(adapter.site, reporter);
+    if (method.kind !== "method" || wanted === null) {
+      ok = false;
+      continue;
+    }
+    for (const pattern of clause.sites.flatMap(expandPattern)) {
+      const matched = allInstances(root).filter((i) => i.path !== "" && matchesEnd(pattern.segments, i.path));
+      if (matched.length === 0) {
+        const holes = { pattern: showPattern(pattern), model: modelName };
+        mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, root, []));
+        ok = false;
+      }
+      for (const instance of matched) {
+        if (fits(wanted, instance)) ok = attach(method, adapter, instance, pattern.span, reporter) && ok;
+        else {
+          const holes = {
+            adapter: name,
+            expected: wanted,
+            site: instance.path,
+            found: article(instance.kind),
+          };
+          mistake(reporter, "adapter-site-kind", pattern.span, holes);
+          ok = false;
+        }
+      }
+    }
+  }
+  return ok;
+}
+
+function attach(
+  method: MethodValue,
+  item: AdapterItem,
+  site: Instance,
+  span: Span,
+  reporter: Reporter,
+): boolean {
+  const name = method.definition.name;
+  const before = site.attachments.find((other) => other.method.definition === method.definition);
+  if (before !== undefined) {
+    const secondary = [{ span: before.span, label: "first here" }];
+    mistake(reporter, "adapter-overlap", span, { adapter: name, site: site.path }, { secondary });
+    return false;
+  }
+  const values = new Map<string, StaticValue>([...site.values, ...method.arguments]);
+  const scope: StaticScope = { environment: method.definition.environment, values };
+  const axes = new Map(site.axes);
+  const tables = new Map<string, Term>();
+  let ok = true;
+  for (const clause of item.clauses) {
+    if (clause.kind !== "param") continue;
+    for (const table of clause.tables) {
+      const term = tableTerm(table, joinPath(site.path, name), axes, scope, reporter);
+      if (term !== null) tables.set(table.name.text, term);
+      else if (table.where === null) ok = false;
+    }
+  }
+  if (ok) site.attachments.push({ method, tables, axes, span });
+  return ok;
+}
+
+/** Which parameters the `train` clauses name, by path; unknown sites are reported. */
+export function trainedPaths(
+  clauses: readonly { readonly sites: readonly SitePattern[] }[],
+  instances: readonly { readonly path: string }[],
+  parameters: readonly string[],
+  modelName: string,
+  root: Instance | null,
+  reporter: Reporter,
+): ReadonlyMap<string, Span> {
+  const trained = new Map<string, Span>();
+  for (const pattern of clauses.flatMap((clause) => clause.sites.flatMap(expandPattern))) {
+    const sites = instances.filter((i) => i.path !== "" && matchesEnd(pattern.segments, i.path));
+    const direct = parameters.filter((path) => matchesEnd(pattern.segments, path));
+    const below = parameters.filter((path) => sites.some((site) => path.startsWith(`${site.path}.`)));
+    if (direct.length + below.length === 0) {
+      const help = root === null ? {} : siteHelp(pattern, root, []);
+      mistake(
+        reporter,
+        "adapter-site-unknown",
+        pattern.span,
+        { pattern: showPattern(pattern), model: modelName },
+        help,
+      );
+    }
+    for (const path of [...direct, ...below]) if (!trained.has(path)) trained.set(path, pattern.span);
+  }
+  return trained;
+}
+
+/** Reports linear sites whose own weights train although an adapter stands beside them. */
+export function checkOverlaps(
+  root: Instance,
+  trained: ReadonlyMap<string, Span>,
+  reporter: Reporter,
+): boolean {
+  let ok = true;
+  for (const instance of allInstances(root)) {
+    const attachment = instance.attachments[0];
+    if (attachment === undefined || instance.kind !== "linear") continue;
+    for (const name of instance.tables.keys()) {
+      const span = trained.get(joinPath(instance.path, name));
+      if (span === undefined) continue;
+      const secondary = [
+        { span: attachment.span, label: `\`${attachment.method.definition.name}\` attaches here` },
+      ];
+      mistake(reporter, "adapter-train-overlap", span, { site: instance.path }, { secondary });
+      ok = false;
+    }
+  }
+  return ok;
+}

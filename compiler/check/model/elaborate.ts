@@ -1,0 +1,319 @@
+/** Elaborates a `model` item: settings, instances, adapters, and the body as one graph of terms. */
+import type {
+  AdaptItem,
+  Argument,
+  ModelItem,
+  ModuleItem,
+  PretrainedItem,
+  Setting,
+} from "../../../grammar/ast.ts";
+import type { Reporter } from "../../diagnostics/reporter.ts";
+import type { Definition, Environment } from "../environment.ts";
+import { mistake } from "../mistakes.ts";
+import { bindArguments, type StaticScope } from "../static.ts";
+import { describeItem, didYouMean, parametersOf } from "../static-types.ts";
+import type { MethodValue, StaticValue } from "../static-value.ts";
+import { attachAdapters, checkOverlaps, trainedPaths } from "./attach.ts";
+import { readInstance, type ReadContext } from "./calls.ts";
+import { allInstances, buildInstance, type Instance } from "./instance.ts";
+import { numberSetting, type Methods, type Model, type ModelParameter, type Site } from "./model.ts";
+import { showAxes, termOperands, type Term } from "./term.ts";
+import { materialize, termValue } from "./value.ts";
+
+/** The `adapt` items of a model in its file. */
+export const adaptsOf = (name: string, environment: Environment): readonly AdaptItem[] =>
+  environment.file.items.filter(
+    (item): item is AdaptItem => item.kind === "adapt" && item.model.text === name,
+  );
+
+const settingArguments = (settings: readonly Setting[]): Argument[] =>
+  settings.map((setting) => ({ name: setting.name, value: setting.value }));
+
+/** The module and all settings of a model; null after a report. */
+function modelMethod(item: ModelItem, environment: Environment, reporter: Reporter): MethodValue | null {
+  const scope: StaticScope = { environment, values: new Map() };
+  if (item.base.kind === "module") {
+    const name = item.base.name.text;
+    const definition = environment.names.get(name);
+    if (definition?.item.kind !== "module") {
+      const modules = [...environment.names].filter(([, d]) => d.item.kind === "module").map(([n]) => n);
+      if (definition === undefined)
+        mistake(reporter, "name-unknown", item.base.name.span, { name }, didYouMean(name, modules));
+      else
+        mistake(
+          reporter,
+          "model-base",
+          item.base.name.span,
+          { name },
+          { help: `\`${name}\` is ${describeItem(definition)}` },
+        );
+      return null;
+    }
+    const call = { arguments: settingArguments(item.settings), span: item.name.span };
+    return bindArguments(definition, call, scope, reporter, new Map(), "setting");
+  }
+  const id = item.base.id.value;
+  const found = pretrainedItem(id, environment);
+  if (found === null) {
+    mistake(reporter, "pretrained-unknown", item.base.id.span, { id });
+    return null;
+  }
+  const { definition, item: published } = found;
+  const base = definition.environment.names.get(published.base.text);
+  if (base?.item.kind !== "module") {
+    mistake(reporter, "model-base", published.base.span, { name: published.base.text });
+    return null;
+  }
+  const inner: StaticScope = { environment: definition.environment, values: new Map() };
+  const call = { arguments: settingArguments(published.settings), span: published.id.span };
+  const defaults = bindArguments(base, call, inner, reporter, new Map(), "setting");
+  if (defaults === null) return null;
+  // Settings as published stand for what the model does not set; the rest is worked out anew from both.
+  const stated = new Set(published.settings.map((setting) => setting.name.text));
+  const presets = new Map<string, StaticValue>([...defaults.arguments].filter(([name]) => stated.has(name)));
+  const own = { arguments: settingArguments(item.settings), span: item.name.span };
+  return bindArguments(base, own, scope, reporter, presets, "setting");
+}
+
+/** A published checkpoint's settings, by id, from the names of the file. */
+function pretrainedItem(
+  id: string,
+  environment: Environment,
+): { definition: Definition; item: PretrainedItem } | null {
+  const definition = environment.names.get(JSON.stringify(id)) ?? environment.names.get(id);
+  return definition?.item.kind === "pretrained" ? { definition, item: definition.item } : null;
+}
+
+/** Learned vectors that adapters put before the text. */
+function prependedTokens(root: Instance, reporter: Reporter): number | null {
+  let plus = 0;
+  for (const instance of allInstances(root)) {
+    for (const attachment of instance.attachments) {
+      const item = attachment.method.definition.item;
+      if (item.kind !== "adapter") continue;
+      for (const clause of item.clauses) {
+        if (clause.kind !== "prepend") continue;
+        const name = attachment.method.definition.name;
+        const targets = clause.parts.map((part) => part.target.text);
+        const wanted =
+          instance.kind === "embed" ? ["tokens"] : instance.kind === "attention" ? ["keys", "values"] : [];
+        if (targets.length !== wanted.length || wanted.some((target) => !targets.includes(target))) {
+          const holes = { adapter: name, problem: `prepends ${targets.join(" and ")}`, site: instance.kind };
+          mistake(reporter, "adapter-clause", clause.span, holes);
+          return null;
+        }
+        if (instance.kind !== "embed") continue;
+        const value = clause.parts[0]!.value;
+        const table = value.kind === "name" ? attachment.tables.get(value.name) : undefined;
+        if (table === undefined || table.axes.length !== 2) {
+          const holes = {
+            adapter: name,
+            problem: "prepends what is no table of vectors",
+            site: instance.kind,
+          };
+          mistake(reporter, "adapter-clause", clause.span, holes);
+          return null;
+        }
+        plus += table.axes[0]!.size;
+      }
+    }
+  }
+  return plus;
+}
+
+/** The checked model of an item; null after reported mistakes. Never throws on what a parser accepts. */
+export function elaborateModel(
+  item: ModelItem,
+  environment: Environment,
+  reporter: Reporter,
+  methods: Methods,
+): Model | null {
+  const method = modelMethod(item, environment, reporter);
+  if (method === null) return null;
+  const root = buildInstance(method, "", 0, { reporter, instances: 0 });
+  if (root === null) return null;
+  const adapts = adaptsOf(item.name.text, environment);
+  let ok = true;
+  for (const adapt of adapts) ok = attachAdapters(adapt, root, item.name.text, environment, reporter) && ok;
+  if (!ok) return null;
+  const plus = prependedTokens(root, reporter);
+  if (plus === null) return null;
+  const length = numberSetting(method.arguments, "length") ?? 0;
+  const context: ReadContext = {
+    reporter,
+    methods,
+    length,
+    plus,
+    streams: 0,
+    attentions: new Map(),
+    rotations: new Map(),
+    maxLength: null,
+  };
+  const tokens: Term = { kind: "tokens", axes: [], extent: "token", plus: 0, site: "", span: item.span };
+  const value = readInstance(root, [termValue(tokens)], item.name.span, context);
+  const place = { site: "head", span: item.name.span };
+  const output = value === null ? null : materialize(value, place, reporter);
+  if (output === null) return null;
+  if (output.axes.length !== 1 || output.extent !== "token") {
+    mistake(reporter, "output-shape", (method.definition.item as ModuleItem).name.span, {
+      found: showAxes(output.axes),
+    });
+    return null;
+  }
+  return settleTraining(item, adapts, root, output, method, context);
+}
+
+function settleTraining(
+  item: ModelItem,
+  adapts: readonly AdaptItem[],
+  root: Instance,
+  output: Term,
+  method: MethodValue,
+  context: ReadContext,
+): Model | null {
+  const { reporter } = context;
+  const name = item.name.text;
+  const bare = siteOf(root, new Map());
+  const all = parametersBelow(bare);
+  let finished = output;
+  let site = bare;
+  if (adapts.length > 0) {
+    const clauses = adapts.flatMap((adapt) =>
+      adapt.clauses.filter((clause) => clause.kind === "train-sites"),
+    );
+    const paths = all.map((parameter) => parameter.path);
+    const instances = allInstances(root);
+    const trained = trainedPaths(clauses, instances, paths, name, root, reporter);
+    if (!checkOverlaps(root, trained, reporter)) return null;
+    const adapters = new Set(
+      instances.flatMap((i) => i.attachments.flatMap((a) => [...a.tables.values()].map(pathOf))),
+    );
+    const settled = new Map(
+      all.map((p) => [p.path, { ...p, trainable: adapters.has(p.path) || trained.has(p.path) }]),
+    );
+    if (![...settled.values()].some((p) => p.trainable)) {
+      mistake(reporter, "nothing-trains", adapts[0]!.model.span, { model: name });
+      return null;
+    }
+    site = siteOf(root, settled);
+    finished = withParameters(output, settled);
+  }
+  return {
+    name,
+    pretrained: item.base.kind === "pretrained" ? item.base.id.value : null,
+    settings: method,
+    site,
+    parameters: parametersBelow(site),
+    output: finished,
+    length: context.length,
+    vocabulary: output.axes[0]!.size,
+    maxLength: context.maxLength,
+    span: item.span,
+  };
+}
+
+const pathOf = (term: Term): string => (term.kind === "parameter" ? term.parameter.path : "");
+
+function siteOf(instance: Instance, settled: ReadonlyMap<string, ModelParameter>): Site {
+  const settle = (term: Term): ModelParameter[] =>
+    term.kind === "parameter" ? [settled.get(term.parameter.path) ?? term.parameter] : [];
+  const own = [...instance.tables.values(), ...instance.attentionTables.values()];
+  const adapters = instance.attachments.flatMap((attachment): Site[] => [
+    {
+      path: `${instance.path}.${attachment.method.definition.name}`,
+      kind: "residual",
+      module: attachment.method.definition.name,
+      adapters: [],
+      parameters: [...attachment.tables.values()].flatMap(settle),
+      children: [],
+      span: attachment.span,
+    },
+  ]);
+  const children = [...instance.children.values()].flatMap((list) =>
+    (list ?? []).map((child) => siteOf(child, settled)),
+  );
+  return {
+    path: instance.path,
+    kind: instance.kind,
+    module: instance.method.definition.name,
+    adapters: instance.attachments.map((attachment) => attachment.method.definition.name),
+    parameters: own.flatMap(settle),
+    children: [...children, ...adapters],
+    span: instance.span,
+  };
+}
+
+const parametersBelow = (site: Site): readonly ModelParameter[] => [
+  ...site.parameters,
+  ...site.children.flatMap(parametersBelow),
+];
+
+/** The same terms over parameters that know whether they train. */
+export function withParameters(root: Term, settled: ReadonlyMap<string, ModelParameter>): Term {
+  const done = new Map<Term, Term>();
+  const visit = (term: Term): Term => {
+    const known = done.get(term);
+    if (known !== undefined) return known;
+    const made = rebuild(term);
+    done.set(term, made);
+    return made;
+  };
+  const rebuild = (term: Term): Term => {
+    switch (term.kind) {
+      case "tokens":
+      case "positions":
+        return term;
+      case "parameter":
+        return { ...term, parameter: settled.get(term.parameter.path) ?? term.parameter };
+      case "map":
+        return { ...term, operands: term.operands.map(visit) };
+      case "reduce":
+      case "reshape":
+      case "dropout":
+        return { ...term, operand: visit(term.operand) };
+      case "contract":
+        return { ...term, left: visit(term.left), right: visit(term.right) };
+      case "gather":
+        return { ...term, table: visit(term.table), index: visit(term.index) };
+      case "attention":
+        return {
+          ...term,
+          query: visit(term.query),
+          key: visit(term.key),
+          value: visit(term.value),
+          tables: new Map([...term.tables].map(([name, table]) => [name, visit(table)])),
+          prepended: term.prepended.map((part) => ({ key: visit(part.key), value: visit(part.value) })),
+        };
+      case "prepend":
+        return { ...term, vectors: visit(term.vectors), operand: visit(term.operand) };
+      default:
+        return term satisfies never;
+    }
+  };
+  // Deep models have long chains of terms: operands are rebuilt first, so that the stack stays short.
+  for (const term of termOrder(root)) visit(term);
+  return visit(root);
+}
+
+/** All terms below and including one, operands first; without recursion. */
+export function termOrder(root: Term): readonly Term[] {
+  const order: Term[] = [];
+  const state = new Map<Term, "open" | "done">();
+  const stack: Term[] = [root];
+  while (stack.length > 0) {
+    const term = stack[stack.length - 1]!;
+    if (state.get(term) === undefined) {
+      state.set(term, "open");
+      for (const operand of [...termOperands(term)].reverse()) if (!state.has(operand)) stack.push(operand);
+    } else {
+      stack.pop();
+      if (state.get(term) === "open") order.push(term);
+      state.set(term, "done");
+    }
+  }
+  return order;
+}
+
+/** Parameters of an item's module, for messages about settings. */
+export const settingNames = (definition: Definition): readonly string[] =>
+  (parametersOf(definition) ?? []).map((parameter) => parameter.name.text);
