@@ -9,8 +9,8 @@ export const messages = {
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),
   /** `=` defines; it does not compare */
-  equalsSign: (holes: Readonly<Record<string, never>>, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"equals-sign","severity":"error","title":"`=` defines; it does not compare","label":"a comparison is meant","help":"write `==`"}, holes, span, extras),
+  equalsSign: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"equals-sign","severity":"error","title":"`=` defines; it does not compare","label":"a comparison is meant","help":"write `==`"}, {}, span, extras),
   /** a spec has at most {most} bytes */
   fileTooLarge: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"file-too-large","severity":"error","title":"a spec has at most {most} bytes","label":"","help":"split it and import the parts"}, holes, span, extras),
@@ -33,8 +33,8 @@ export const messages = {
   strayBracket: (holes: { readonly bracket: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"stray-bracket","severity":"error","title":"`{bracket}` closes nothing","label":"no open bracket of its kind","help":"remove it, or add the bracket that it should close"}, holes, span, extras),
   /** a text must end on its line */
-  textNotClosed: (holes: Readonly<Record<string, never>>, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"text-not-closed","severity":"error","title":"a text must end on its line","label":"the closing quote is missing","help":"add `\"`"}, holes, span, extras),
+  textNotClosed: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"text-not-closed","severity":"error","title":"a text must end on its line","label":"the closing quote is missing","help":"add `\"`"}, {}, span, extras),
   /** a spec has at most {most} tokens */
   tooManyTokens: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"too-many-tokens","severity":"error","title":"a spec has at most {most} tokens","label":"","help":"split it and import the parts"}, holes, span, extras),
