@@ -63,7 +63,6 @@ const fixed = (name: string, value: number): Axis => ({ name, size: { kind: "fix
 const batch: Axis = { name: "b", size: { kind: "batch" } };
 const length: AxisSize = { kind: "length", plus: 0 };
 const tokens: Axis = { name: "t", size: length };
-const keys: Axis = { name: "t'", size: length };
 
 type Fields<N extends Node> = N extends Node ? Omit<N, "axes" | "dtype" | "site" | "origin"> : never;
 
@@ -150,8 +149,8 @@ function attention(
     return shape.rotary && name !== "v" ? rotated(g, `${site}.${name}`, split, dims) : split;
   };
   const query = project("q", shape.heads, [batch, tokens, fixed("h", shape.heads), fixed("d", dims)]);
-  const key = project("k", shape.kvHeads, [batch, keys, fixed("g", shape.kvHeads), fixed("d", dims)]);
-  const value = project("v", shape.kvHeads, [batch, keys, fixed("g", shape.kvHeads), fixed("e", dims)]);
+  const key = project("k", shape.kvHeads, [batch, tokens, fixed("g", shape.kvHeads), fixed("d", dims)]);
+  const value = project("v", shape.kvHeads, [batch, tokens, fixed("g", shape.kvHeads), fixed("e", dims)]);
   const causal = le(index("k"), index("q"));
   const sameDocument = eq(load(0, [index("q")], "int"), load(0, [index("k")], "int"));
   const out = g.add(site, [batch, tokens, fixed("h", shape.heads), fixed("e", dims)], {

@@ -169,7 +169,24 @@ export function fuseUnits(nodes: readonly Node[]): readonly Unit[] {
     if (home === null) home = startUnit(node, alone);
     for (const other of candidates) if (other !== home) mergeUnits(home, other, unitOf);
   }
+  mergeSiblings(nodes, unitOf);
   return orderUnits([...new Set(unitOf.values())], unitOf, new Map(nodes.map((node, n) => [node, n])));
+}
+
+/** Joins units that read the same tensor over their whole space, so that it is read once. */
+function mergeSiblings(nodes: readonly Node[], unitOf: Map<Node, OpenUnit>): void {
+  const readers = new Map<Node, Set<Node>>();
+  for (const node of nodes)
+    if (unitOf.get(node)?.kind === "rows")
+      for (const operand of nodeOperands(node))
+        readers.set(operand, (readers.get(operand) ?? new Set()).add(node));
+  for (const [value, members] of readers) {
+    const units = new Set([...members].map((member) => unitOf.get(member)!));
+    for (const unit of units)
+      for (const other of units)
+        if (unit !== other && unit.members.length > 0 && axisKey(unit.axes) === axisKey(value.axes))
+          mergeUnits(unit, other, unitOf);
+  }
 }
 
 function startUnit(
@@ -215,7 +232,10 @@ function mergeUnits(home: OpenUnit, other: OpenUnit, unitOf: Map<Node, OpenUnit>
   other.members = [];
 }
 
-/** Topological order; among units that are ready, the one whose last member comes first in the graph. */
+/**
+ * Topological order. Among units that are ready, those that nothing waits for go first, so that what they read (the
+ * activations behind a weight's gradient) can be let go; then the one whose last member comes first in the graph.
+ */
 function orderUnits(
   units: readonly OpenUnit[],
   unitOf: ReadonlyMap<Node, OpenUnit>,
@@ -231,11 +251,12 @@ function orderUnits(
     waiting.set(unit, sources);
     for (const source of sources) readers.set(source, [...(readers.get(source) ?? []), unit]);
   }
+  const rank = (unit: OpenUnit): number => (readers.has(unit) ? last.get(unit)! : -1);
   const ready = units.filter((unit) => waiting.get(unit)!.size === 0);
   const ordered: OpenUnit[] = [];
   while (ready.length > 0) {
     let best = 0;
-    for (let n = 1; n < ready.length; n++) if (last.get(ready[n]!)! < last.get(ready[best]!)!) best = n;
+    for (let n = 1; n < ready.length; n++) if (rank(ready[n]!) < rank(ready[best]!)) best = n;
     const unit = ready.splice(best, 1)[0]!;
     ordered.push(unit);
     for (const reader of readers.get(unit) ?? []) {
