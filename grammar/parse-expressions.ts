@@ -46,10 +46,10 @@ export class ExpressionParser extends EmbeddedActionsParser {
     return Number.isNaN(token.startOffset) ? this.behind() : token.startOffset;
   }
 
-  /** Where the last token ended. */
+  /** Where the last token ended. Tokens carry their start only. */
   protected behind(): number {
-    const end = this.LA(0).endOffset;
-    return end === undefined || Number.isNaN(end) ? 0 : end + 1;
+    const { startOffset, image } = this.LA(0);
+    return Number.isNaN(startOffset) ? 0 : startOffset + image.length;
   }
 
   protected since(start: number): Span {

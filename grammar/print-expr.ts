@@ -74,7 +74,12 @@ export const printText = (value: string): string =>
   `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n").replaceAll("\t", "\\t")}"`;
 
 /** The text of an expression that starts at `column`; it may hold line breaks. */
-export function printExpr(expr: Expr, layout: Layout, column: number, atLeast: number = levels.conditional): string {
+export function printExpr(
+  expr: Expr,
+  layout: Layout,
+  column: number,
+  atLeast: number = levels.conditional,
+): string {
   if (levelOf(expr) < atLeast) return `(${printBare(expr, layout, column + 1)})`;
   return printBare(expr, layout, column);
 }
@@ -202,7 +207,7 @@ function printReduction(expr: ReductionExpr, layout: Layout, column: number): st
   }
   const body = expr.bodies[0];
   if (body === undefined) return text;
-  return `${text} ${printExpr(body, layout, columnAfter(column, text) + 1, levels.comparison + 0.5)}`;
+  return `${text} ${printExpr(body, layout, columnAfter(column, text) + 1, levels.sum)}`;
 }
 
 const printArgument = (argument: Argument, layout: Layout, column: number): string => {
@@ -215,7 +220,12 @@ export function printCall(call: CallExpr, layout: Layout, column: number): strin
   const callee = printBare(call.callee, layout, column);
   const [first] = call.arguments;
   if (first === undefined) return `${callee}()`;
-  if (callee === "table" && call.arguments.length === 1 && first.name === null && first.value.kind === "string")
+  if (
+    callee === "table" &&
+    call.arguments.length === 1 &&
+    first.name === null &&
+    first.value.kind === "string"
+  )
     return `table ${printText(first.value.value)}`;
   const startOf = (argument: Argument): number => argument.name?.span.start ?? argument.value.span.start;
   const broken = layout.breaks(call.callee.span.end, startOf(first));
