@@ -47,8 +47,8 @@ function rotatePrinter(word: string, scalars: string[], sizes: Size[], index: (n
     index: (name) => whole(index(name)),
     size: (name) => {
       if (name === "step" || name === "query-length") throw new Error(`a rotation has no size ${name}`);
-      let at = sizes.indexOf(name);
-      if (at < 0) at = sizes.push(name) - 1;
+      let at = sizes.indexOf(name as Size);
+      if (at < 0) at = sizes.push(name as Size) - 1;
       return whole(c`x->sizes[${at}]`);
     },
     scalar: (name) => {
@@ -116,7 +116,7 @@ static void body_${entry}(void *context, int64_t item, int thread) {
   float cosine[${Math.max(room, 16)}] __attribute__((aligned(64))), sine[${Math.max(room, 16)}] __attribute__((aligned(64)));
   (void)thread;
   for (int64_t row = item * 32; row < all && row < item * 32 + 32; row++) {
-    const int64_t position = row % tokens;
+    const int64_t position = x->sizes[3] + row % tokens;
     (void)position;
     for (int64_t h = 0; h < heads; h++) {
       if (${perHead ? c`1` : c`h == 0`}) {

@@ -81,7 +81,7 @@ function printCore(node: AnyAttention, shape: Shape): { readonly text: Fragment;
   if (node.prepended !== null) {
     set(c`early_key`, c`buffers[${at++}]`);
     set(c`early_value`, c`buffers[${at++}]`);
-    set(c`early_region`, c`${earlyRegion(node)}`);
+    set(c`early_region`, c`${earlyRegion}`);
   }
   const text = c`  lctx_attention call = {0};
   call.batch = sizes[0], call.queries = sizes[1], call.keys = sizes[2], call.start = sizes[3];
@@ -93,8 +93,8 @@ ${joinFragments(lines, c``)}`;
   return { text, next: at };
 }
 
-/** Keys before the text take their logits from the queries of the last region, which holds everywhere else. */
-const earlyRegion = (node: AnyAttention): number => node.regions.length - 1;
+/** Keys before the text take their logits from the queries of the first region. */
+const earlyRegion = 0;
 
 const coreSizes = (shape: Shape, slots: AttentionSlots): readonly Size[] => [
   shape.batch,

@@ -207,7 +207,7 @@ function printTableGradient(
   slope: Fragment,
   mask: Fragment,
 ): Fragment {
-  const value = c`      {\n        vf g = t * ${slope};\n        if (guard) g = lctx_select_real_v(${mask}, g, lctx_splat_real(0.0f));\n        double *to = x->shares[${share}];\n`;
+  const value = c`      if (x->shares) {\n        vf g = t * ${slope};\n        if (guard) g = lctx_select_real_v(${mask}, g, lctx_splat_real(0.0f));\n        double *to = x->shares[${share}];\n`;
   const some = c`lctx_least(LCTX_LANES, x->queries - v)`;
   const add =
     at.form === "lanes"
