@@ -73,7 +73,7 @@ export function assignment(
   indent: number,
 ): { readonly text: string; readonly tail: string } {
   const layout = layoutOf(state, indent);
-  if (state.breaks(headEnd, value.span.start)) {
+  if (state.breaksAfterSign(headEnd, value.span.start)) {
     const tail = ` =\n${" ".repeat(indent + 2)}${printExpr(value, layout, indent + 2)}`;
     return { text: head + tail, tail };
   }

@@ -23,8 +23,11 @@ export interface Source {
 /** Heads whose widths differ by more than this are not lined up. */
 const alignWithin = 5;
 
-/** Lines up the tails of neighbours. */
-function aligned(units: readonly Unit[]): readonly string[] {
+/** Lines up the tails of neighbours without a blank line between them. */
+function aligned(
+  units: readonly Unit[],
+  blankLine: (from: number, to: number) => boolean,
+): readonly string[] {
   const texts: string[] = [];
   for (let i = 0; i < units.length;) {
     const first = units[i]!;
@@ -35,6 +38,7 @@ function aligned(units: readonly Unit[]): readonly string[] {
       const next = units[end]!;
       if (first.align === null || next.align === null || next.align.kind !== first.align.kind) break;
       if (first.text.includes("\n") || next.text.includes("\n")) break;
+      if (blankLine(units[end - 1]!.end, next.start)) break;
       const width = next.align.head.length;
       if (Math.max(longest, width) - Math.min(shortest, width) > alignWithin) break;
       shortest = Math.min(shortest, width);
@@ -55,6 +59,11 @@ export class LayoutState {
 
   breaks(from: number, to: number): boolean {
     return /[\n\r]/.test(this.source.text.slice(from, to));
+  }
+
+  /** Whether a line break stands between the `=` after `from` and `to`. */
+  breaksAfterSign(from: number, to: number): boolean {
+    return this.breaks(from + this.source.text.slice(from, to).lastIndexOf("=") + 1, to);
   }
 
   private blankLine(from: number, to: number): boolean {
@@ -85,7 +94,7 @@ export class LayoutState {
     apart: (before: Unit, after: Unit) => boolean = () => false,
   ): string {
     const margin = " ".repeat(indent);
-    const texts = aligned(units);
+    const texts = aligned(units, (a, b) => this.blankLine(a, b));
     const rows: { text: string; comment: string | null; blank: boolean }[] = [];
     let last = from;
     const put = (text: string, start: number, end: number): void => {
