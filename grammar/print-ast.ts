@@ -48,13 +48,9 @@ function itemText(item: Item, state: LayoutState): string {
         item.from.kind === "string"
           ? printText(item.from.value)
           : item.from.path.map((part) => part.text).join(".");
-      const line = `import ${from} { ${item.names.map((name) => name.text).join(", ")} }`;
-      if (
-        line.length <= widest &&
-        !state.hasComments(item.from.kind === "string" ? item.from.span.end : item.span.start, item.span.end)
-      )
-        return line;
       const after = item.from.kind === "string" ? item.from.span.end : item.from.path.at(-1)!.span.end;
+      const line = `import ${from} { ${item.names.map((name) => name.text).join(", ")} }`;
+      if (line.length <= widest && !state.hasComments(after, item.span.end)) return line;
       const units = item.names.map((name, index): Unit => ({
         start: name.span.start,
         end: name.span.end,

@@ -90,7 +90,11 @@ describe("formatting", () => {
 
   it("keeps every comment put between any two tokens", async () => {
     for (const { text } of librarySpecs) {
-      const tokens = [...text.matchAll(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|[A-Za-z_0-9.]+|[<>=!]=|[^\s]/g)];
+      const tokens = [
+        ...text.matchAll(
+          /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|[0-9][0-9_.]*(?:[eE][+-]?[0-9]+)?|[A-Za-z_][A-Za-z_0-9]*|[<>=!]=|[^\s]/g,
+        ),
+      ];
       await fc.assert(
         fc.asyncProperty(fc.nat({ max: Math.max(0, tokens.length - 1) }), async (at) => {
           const { index } = tokens[at]!;
