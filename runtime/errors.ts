@@ -49,6 +49,10 @@ const codes = {
   "checkpoint-too-new": "badArtefact",
   "settings-changed": "badArtefact",
   "program-unreadable": "badArtefact",
+  "no-compiler": "device",
+  "kernel-compile": "device",
+  "device-memory": "device",
+  "no-device": "device",
   "not-finite": "numerics",
   "write-failed": "durability",
 } as const satisfies Record<string, RuntimeExit>;

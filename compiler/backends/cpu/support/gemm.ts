@@ -1,0 +1,178 @@
+/** gemm.c: packed matrix product; one micro-kernel in vector extensions, panels packed jointly by all threads. */
+export const gemm = `#include "lctx.h"
+/* A micro-tile is MR rows of NR = 2 vectors: as many accumulators as registers hold. */
+#if defined(__AVX512F__)
+#define LANES 16
+#define MR 12
+#elif defined(__AVX__)
+#define LANES 8
+#define MR 6
+#else
+#define LANES 4
+#define MR 4
+#endif
+#define NR (2 * LANES)
+#define KC 384
+/* Rows and columns packed at once: their panels stay in the caches that the threads share. */
+#define MC (MR * 336)
+#define NC (NR * 64)
+typedef float vec __attribute__((vector_size(LANES * 4)));
+typedef float vec_any __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+#if LANES == 16
+#define EACH(x) (vec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+#elif LANES == 8
+#define EACH(x) (vec){x, x, x, x, x, x, x, x}
+#else
+#define EACH(x) (vec){x, x, x, x}
+#endif
+
+static float panel_a[MC * KC] __attribute__((aligned(64)));
+static float panel_b[NC * KC] __attribute__((aligned(64)));
+
+typedef struct {
+  const float *a, *b;
+  float *c;
+  int64_t lda, ldb, ldc, m, n, k;
+  int ta, tb, add;
+  int64_t a_panels, b_panels, rows_per_item, columns_per_item, row_items;
+} product;
+
+/* Packs 'count' (at most width) columns of a [k, ...] operand whose rows are apart: to[p * width + i]. */
+static inline __attribute__((always_inline)) void pack_along(float *to, const float *from, int64_t apart, int64_t k, int64_t count, int width) {
+  if (count == width) {
+    for (int64_t p = 0; p < k; p++, from += apart, to += width) {
+      if (width % LANES == 0)
+        for (int i = 0; i < width; i += LANES) *(vec *)(to + i) = *(const vec_any *)(from + i);
+      else
+        for (int i = 0; i < width; i++) to[i] = from[i];
+    }
+    return;
+  }
+  for (int64_t p = 0; p < k; p++, from += apart, to += width)
+    for (int i = 0; i < width; i++) to[i] = i < count ? from[i] : 0;
+}
+
+/* The same for an operand stored [.., k]: rows become columns, in squares that stay in the first cache. */
+static inline __attribute__((always_inline)) void pack_across(float *to, const float *from, int64_t apart, int64_t k, int64_t count, int width) {
+  int64_t p = 0;
+  if (count == width)
+    for (; p + 16 <= k; p += 16)
+      for (int i = 0; i < width; i++) {
+        const float *row = from + i * apart + p;
+#pragma GCC unroll 16
+        for (int j = 0; j < 16; j++) to[(p + j) * width + i] = row[j];
+      }
+  for (; p < k; p++)
+    for (int i = 0; i < width; i++) to[p * width + i] = i < count ? from[i * apart + p] : 0;
+}
+
+static void pack_item(void *ctx, int64_t item, int thread) {
+  const product *g = ctx;
+  (void)thread;
+  if (item < g->a_panels) {
+    int64_t i = item * MR, count = g->m - i < MR ? g->m - i : MR;
+    float *to = panel_a + item * MR * g->k;
+    if (g->ta) pack_along(to, g->a + i, g->lda, g->k, count, MR);
+    else pack_across(to, g->a + i * g->lda, g->lda, g->k, count, MR);
+  } else {
+    item -= g->a_panels;
+    int64_t j = item * NR, count = g->n - j < NR ? g->n - j : NR;
+    float *to = panel_b + item * NR * g->k;
+    if (g->tb) pack_across(to, g->b + j * g->ldb, g->ldb, g->k, count, NR);
+    else pack_along(to, g->b + j, g->ldb, g->k, count, NR);
+  }
+}
+
+static inline __attribute__((always_inline)) void micro(int64_t k, const float *restrict a, const float *restrict b, vec acc[MR][2]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = EACH(0);
+  for (int64_t p = 0; p < k; p++) {
+    vec b0 = *(const vec *)b, b1 = *(const vec *)(b + LANES);
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; r++) {
+      vec s = EACH(a[r]);
+      acc[r][0] += s * b0;
+      acc[r][1] += s * b1;
+    }
+    a += MR;
+    b += NR;
+  }
+}
+
+static void tile_item(void *ctx, int64_t item, int thread) {
+  const product *g = ctx;
+  (void)thread;
+  int64_t pi = item % g->row_items * g->rows_per_item, pj = item / g->row_items * g->columns_per_item;
+  int64_t pi_end = pi + g->rows_per_item < g->a_panels ? pi + g->rows_per_item : g->a_panels;
+  int64_t pj_end = pj + g->columns_per_item < g->b_panels ? pj + g->columns_per_item : g->b_panels;
+  for (int64_t j = pj; j < pj_end; j++)
+    for (int64_t i = pi; i < pi_end; i++) {
+      vec acc[MR][2];
+      micro(g->k, panel_a + i * MR * g->k, panel_b + j * NR * g->k, acc);
+      int64_t rows = g->m - i * MR, columns = g->n - j * NR;
+      float *c = g->c + i * MR * g->ldc + j * NR;
+      if (rows >= MR && columns >= NR) {
+        if (g->add)
+#pragma GCC unroll 16
+          for (int r = 0; r < MR; r++, c += g->ldc) {
+            *(vec_any *)c = *(const vec_any *)c + acc[r][0];
+            *(vec_any *)(c + LANES) = *(const vec_any *)(c + LANES) + acc[r][1];
+          }
+        else
+#pragma GCC unroll 16
+          for (int r = 0; r < MR; r++, c += g->ldc) {
+            *(vec_any *)c = acc[r][0];
+            *(vec_any *)(c + LANES) = acc[r][1];
+          }
+        continue;
+      }
+      /* Only tiles at the edge go through memory. */
+      float tile[MR * NR] __attribute__((aligned(64)));
+#pragma GCC unroll 16
+      for (int r = 0; r < MR; r++) {
+        *(vec *)(tile + r * NR) = acc[r][0];
+        *(vec *)(tile + r * NR + LANES) = acc[r][1];
+      }
+      if (rows > MR) rows = MR;
+      if (columns > NR) columns = NR;
+      for (int64_t r = 0; r < rows; r++, c += g->ldc)
+        for (int64_t x = 0; x < columns; x++) c[x] = g->add ? c[x] + tile[r * NR + x] : tile[r * NR + x];
+    }
+}
+
+void lctx_gemm(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int ta, const float *b, int64_t ldb, int tb,
+               float *c, int64_t ldc, int accumulate, float *scratch) {
+  (void)scratch;
+  if (m <= 0 || n <= 0) return;
+  if (k <= 0) {
+    if (!accumulate)
+      for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) c[i * ldc + j] = 0;
+    return;
+  }
+  for (int64_t i = 0; i < m; i += MC)
+    for (int64_t j = 0; j < n; j += NC)
+      for (int64_t p = 0; p < k; p += KC) {
+        product g;
+        g.m = m - i < MC ? m - i : MC;
+        g.n = n - j < NC ? n - j : NC;
+        g.k = k - p < KC ? k - p : KC;
+        g.a = ta ? a + p * lda + i : a + i * lda + p;
+        g.b = tb ? b + j * ldb + p : b + p * ldb + j;
+        g.c = c + i * ldc + j;
+        g.lda = lda, g.ldb = ldb, g.ldc = ldc, g.ta = ta, g.tb = tb;
+        g.add = accumulate || p > 0;
+        g.a_panels = (g.m + MR - 1) / MR;
+        g.b_panels = (g.n + NR - 1) / NR;
+        /* Blocks of rows whose panel stays in the second cache; enough of them for all threads. */
+        g.rows_per_item = 16;
+        g.row_items = (g.a_panels + g.rows_per_item - 1) / g.rows_per_item;
+        int64_t wanted = 4 * lctx_threads(), columns = (wanted + g.row_items - 1) / g.row_items;
+        if (columns > g.b_panels) columns = g.b_panels;
+        g.columns_per_item = (g.b_panels + columns - 1) / columns;
+        int64_t column_items = (g.b_panels + g.columns_per_item - 1) / g.columns_per_item;
+        lctx_parallel(g.a_panels + g.b_panels, pack_item, &g);
+        lctx_parallel(g.row_items * column_items, tile_item, &g);
+      }
+}
+`;
