@@ -230,6 +230,7 @@ export function bindArguments(
   const listed = parameters.map((p) => p.name.text).join(", ") || "none";
   const given = new Map<string, Argument>();
   let ok = true;
+  let misnamed = false;
   let named = false;
   for (const [n, argument] of call.arguments.entries()) {
     if (argument.name === null && named) {
@@ -247,6 +248,7 @@ export function bindArguments(
         mistake(reporter, "argument-count", argument.value.span, holes);
       } else {
         const name = argument.name.text;
+        misnamed = true;
         const near = didYouMean(
           name,
           parameters.map((p) => p.name.text),
@@ -284,7 +286,8 @@ export function bindArguments(
       const inner = { environment: definition.environment, values, depth };
       value = coerce(evaluateStatic(parameter.value, inner, reporter), parameter, parameter.value, reporter);
     } else {
-      mistake(reporter, `${form}-missing`, call.span, { callee, name });
+      // A misspelt name was reported: it is most likely this one.
+      if (!misnamed) mistake(reporter, `${form}-missing`, call.span, { callee, name });
       value = unknown;
     }
     if (value.kind === "unknown") ok = false;

@@ -9,6 +9,7 @@ import type { MethodValue, StaticValue } from "../static-value.ts";
 import type { Environment } from "../environment.ts";
 import { allInstances, joinPath, matchesEnd, siteKind, tableTerm, type Instance } from "./instance.ts";
 import type { SiteKind } from "./model.ts";
+import { siteOf } from "./sites.ts";
 import type { Term } from "./term.ts";
 
 /** A site pattern as it is written. */
@@ -52,13 +53,18 @@ const fits = (wanted: SiteKind, site: Instance): boolean =>
   wanted === site.kind || (wanted === "residual" && site.kind === "attention");
 
 /** Help for a pattern that matches nothing: what the model has under similar names. */
-function siteHelp(pattern: SitePattern, root: Instance, extra: readonly string[]): { help?: string } {
+export function siteHelp(pattern: SitePattern, root: TrainableSite): { help?: string } {
   const written = showPattern(pattern);
-  const tails = new Set<string>(extra);
-  for (const instance of allInstances(root)) {
-    const parts = instance.path.split(".").filter((part) => !/^\d+$/.test(part));
-    for (let n = 1; n <= Math.min(parts.length, 3); n++) tails.add(parts.slice(-n).join("."));
-  }
+  const tails = new Set<string>();
+  const visit = (site: TrainableSite): void => {
+    const parts = site.path.split(".");
+    for (const start of site.starts) {
+      const tail = parts.slice(start).filter((part) => !/^\d+$/.test(part));
+      if (tail.length <= 3) tails.add(tail.join("."));
+    }
+    site.children.forEach(visit);
+  };
+  visit(root);
   tails.delete("");
   const near = didYouMean(written, [...tails]);
   if (near.help !== undefined && near.help !== null) return { help: near.help };
@@ -99,10 +105,12 @@ export function attachAdapters(
       continue;
     }
     for (const pattern of clause.sites.flatMap(expandPattern)) {
-      const matched = allInstances(root).filter((i) => i.path !== "" && matchesEnd(pattern.segments, i.path));
+      const matched = allInstances(root).filter(
+        (i) => i.path !== "" && matchesEnd(pattern.segments, i.path, i.starts),
+      );
       if (matched.length === 0) {
         const holes = { pattern: showPattern(pattern), model: modelName };
-        mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, root, []));
+        mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, siteOf(root)));
         ok = false;
       }
       for (const instance of matched) {
@@ -154,31 +162,35 @@ function attach(
   return ok;
 }
 
-/** Which parameters the `train` clauses name, by path; unknown sites are reported. */
+/** A site as `train` clauses see it. */
+export interface TrainableSite {
+  readonly path: string;
+  readonly starts: readonly number[];
+  readonly children: readonly TrainableSite[];
+  readonly parameters: readonly { readonly path: string }[];
+}
+
+/** Which parameters the patterns name, by path; a pattern that names none is reported. */
 export function trainedPaths(
-  clauses: readonly { readonly sites: readonly SitePattern[] }[],
-  instances: readonly { readonly path: string }[],
-  parameters: readonly string[],
-  modelName: string,
-  root: Instance | null,
-  reporter: Reporter,
+  patterns: readonly SitePattern[],
+  root: TrainableSite,
+  unmatched: (pattern: SitePattern) => void,
 ): ReadonlyMap<string, Span> {
   const trained = new Map<string, Span>();
-  for (const pattern of clauses.flatMap((clause) => clause.sites.flatMap(expandPattern))) {
-    const sites = instances.filter((i) => i.path !== "" && matchesEnd(pattern.segments, i.path));
-    const direct = parameters.filter((path) => matchesEnd(pattern.segments, path));
-    const below = parameters.filter((path) => sites.some((site) => path.startsWith(`${site.path}.`)));
-    if (direct.length + below.length === 0) {
-      const help = root === null ? {} : siteHelp(pattern, root, []);
-      mistake(
-        reporter,
-        "adapter-site-unknown",
-        pattern.span,
-        { pattern: showPattern(pattern), model: modelName },
-        help,
-      );
-    }
-    for (const path of [...direct, ...below]) if (!trained.has(path)) trained.set(path, pattern.span);
+  for (const pattern of patterns.flatMap(expandPattern)) {
+    const found: string[] = [];
+    const visit = (site: TrainableSite, whole: boolean): void => {
+      const named = whole || (site.path !== "" && matchesEnd(pattern.segments, site.path, site.starts));
+      for (const { path } of site.parameters) {
+        // A parameter may be named by itself (`attn.bias`).
+        const starts = [...site.starts, path.split(".").length - 1];
+        if (named || matchesEnd(pattern.segments, path, starts)) found.push(path);
+      }
+      for (const child of site.children) visit(child, named);
+    };
+    visit(root, false);
+    if (found.length === 0) unmatched(pattern);
+    for (const path of found) if (!trained.has(path)) trained.set(path, pattern.span);
   }
   return trained;
 }

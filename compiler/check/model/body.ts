@@ -384,7 +384,13 @@ function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
   if (method?.kind === "unknown") return null;
   if (method?.kind === "method" && method.definition.item.kind === "attention")
     return scope.calls.attention(method, call, scope);
-  if (name === "split" || name === "merge") return refuse(scope, call.span, `${name} without a \`let\``);
+  if (name === "merge")
+    return mergeAxes(
+      call.arguments.map((argument) => argument.value),
+      call.span,
+      scope,
+    );
+  if (name === "split") return refuse(scope, call.span, "split without a `let`");
   if (name === "ordinal") {
     const index = call.arguments.length === 1 ? call.arguments[0]!.value : null;
     const size = index?.kind === "name" ? scope.axes.get(index.name) : undefined;

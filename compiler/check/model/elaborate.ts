@@ -13,10 +13,11 @@ import { mistake } from "../mistakes.ts";
 import { bindArguments, type StaticScope } from "../static.ts";
 import { describeItem, didYouMean } from "../static-types.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
-import { attachAdapters, checkOverlaps, trainedPaths } from "./attach.ts";
+import { attachAdapters, checkOverlaps, showPattern, siteHelp, trainedPaths } from "./attach.ts";
 import { readInstance, type ReadContext } from "./calls.ts";
 import { allInstances, buildInstance, type Instance } from "./instance.ts";
 import { numberSetting, type Methods, type Model, type ModelParameter, type Site } from "./model.ts";
+import { parametersBelow, siteOf } from "./sites.ts";
 import { withParameters } from "./term-order.ts";
 import { showAxes, type Term } from "./term.ts";
 import { materialize, termValue } from "./value.ts";
@@ -131,7 +132,7 @@ export function elaborateModel(
 ): Model | null {
   const method = modelMethod(item, environment, reporter);
   if (method === null) return null;
-  const root = buildInstance(method, "", 0, { reporter, instances: 0 });
+  const root = buildInstance(method, "", [], 0, { reporter, instances: 0 });
   if (root === null) return null;
   const adapts = adaptsOf(item.name.text, environment);
   let ok = true;
@@ -174,20 +175,29 @@ function settleTraining(
 ): Model | null {
   const { reporter } = context;
   const name = item.name.text;
-  const bare = siteOf(root, new Map());
+  const bare = siteOf(root);
   const all = parametersBelow(bare);
   let finished = output;
   let site = bare;
   if (adapts.length > 0) {
-    const clauses = adapts.flatMap((adapt) =>
-      adapt.clauses.filter((clause) => clause.kind === "train-sites"),
+    const patterns = adapts.flatMap((adapt) =>
+      adapt.clauses.flatMap((clause) => (clause.kind === "train-sites" ? clause.sites : [])),
     );
-    const paths = all.map((parameter) => parameter.path);
     const instances = allInstances(root);
-    const trained = trainedPaths(clauses, instances, paths, name, root, reporter);
+    let known = true;
+    const trained = trainedPaths(patterns, bare, (pattern) => {
+      const holes = { pattern: showPattern(pattern), model: name };
+      mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, bare));
+      known = false;
+    });
+    if (!known) return null;
     if (!checkOverlaps(root, trained, reporter)) return null;
     const adapters = new Set(
-      instances.flatMap((i) => i.attachments.flatMap((a) => [...a.tables.values()].map(pathOf))),
+      instances.flatMap((i) =>
+        i.attachments.flatMap((a) =>
+          [...a.tables.values()].flatMap((t) => (t.kind === "parameter" ? [t.parameter.path] : [])),
+        ),
+      ),
     );
     const settled = new Map(
       all.map((p) => [p.path, { ...p, trainable: adapters.has(p.path) || trained.has(p.path) }]),
@@ -212,39 +222,3 @@ function settleTraining(
     span: item.span,
   };
 }
-
-const pathOf = (term: Term): string => (term.kind === "parameter" ? term.parameter.path : "");
-
-function siteOf(instance: Instance, settled: ReadonlyMap<string, ModelParameter>): Site {
-  const settle = (term: Term): ModelParameter[] =>
-    term.kind === "parameter" ? [settled.get(term.parameter.path) ?? term.parameter] : [];
-  const own = [...instance.tables.values(), ...instance.attentionTables.values()];
-  const adapters = instance.attachments.flatMap((attachment): Site[] => [
-    {
-      path: `${instance.path}.${attachment.method.definition.name}`,
-      kind: "residual",
-      module: attachment.method.definition.name,
-      adapters: [],
-      parameters: [...attachment.tables.values()].flatMap(settle),
-      children: [],
-      span: attachment.span,
-    },
-  ]);
-  const children = [...instance.children.values()].flatMap((list) =>
-    (list ?? []).map((child) => siteOf(child, settled)),
-  );
-  return {
-    path: instance.path,
-    kind: instance.kind,
-    module: instance.method.definition.name,
-    adapters: instance.attachments.map((attachment) => attachment.method.definition.name),
-    parameters: own.flatMap(settle),
-    children: [...children, ...adapters],
-    span: instance.span,
-  };
-}
-
-const parametersBelow = (site: Site): readonly ModelParameter[] => [
-  ...site.parameters,
-  ...site.children.flatMap(parametersBelow),
-];

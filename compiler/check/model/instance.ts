@@ -20,6 +20,8 @@ export interface Attachment {
 
 export interface Instance {
   readonly path: string;
+  /** Which segments of the path begin the name of a child: `norm.attn` is one name. */
+  readonly starts: readonly number[];
   readonly method: MethodValue;
   readonly item: ModuleItem;
   readonly kind: SiteKind;
@@ -174,6 +176,7 @@ export function tableTerm(
 export function buildInstance(
   method: MethodValue,
   path: string,
+  starts: readonly number[],
   depth: number,
   context: InstanceContext,
 ): Instance | null {
@@ -226,7 +229,7 @@ export function buildInstance(
       case "child": {
         const name = clause.path.map((part) => part.text).join(".");
         ok = claim(name, clause.path[0]!.span) && ok;
-        const built = buildChild(clause, name, path, scope, depth, context);
+        const built = buildChild(clause, name, path, starts, scope, depth, context);
         if (built === "failed") ok = false;
         else children.set(name, built);
         break;
@@ -240,6 +243,7 @@ export function buildInstance(
   if (!ok) return null;
   return {
     path,
+    starts,
     method,
     item,
     kind,
@@ -257,6 +261,7 @@ function buildChild(
   clause: ChildClause,
   name: string,
   path: string,
+  starts: readonly number[],
   scope: StaticScope,
   depth: number,
   context: InstanceContext,
@@ -289,7 +294,8 @@ function buildChild(
     const method = bindModule(clause, { ...scope, values }, reporter);
     if (method === null) return "failed";
     const place = joinPath(path, repeat === null ? name : `${name}.${n}`);
-    const instance = buildInstance(method, place, depth + 1, context);
+    const begins = path === "" ? 0 : path.split(".").length;
+    const instance = buildInstance(method, place, [...starts, begins], depth + 1, context);
     if (instance === null || context.instances > mostInstances) return "failed";
     built.push(instance);
   }
@@ -317,11 +323,16 @@ export function allInstances(instance: Instance): readonly Instance[] {
   return [instance, ...below];
 }
 
-/** True when the pattern's segments equal the last segments of the path. */
-export function matchesEnd(segments: readonly SiteSegment[], path: string): boolean {
+/** True when the pattern's segments equal the last segments of the path, from the beginning of a child's name. */
+export function matchesEnd(
+  segments: readonly SiteSegment[],
+  path: string,
+  starts: readonly number[],
+): boolean {
   const parts = path.split(".");
   if (parts.length < segments.length) return false;
   const from = parts.length - segments.length;
+  if (!starts.includes(from)) return false;
   return segments.every((segment, n) => {
     const part = parts[from + n]!;
     switch (segment.kind) {

@@ -23,6 +23,8 @@ export interface ModelParameter {
 export interface Site {
   /** `layers.0.attn.q`. */
   readonly path: string;
+  /** Which segments of the path begin the name of a child: `norm.attn` is one name. */
+  readonly starts: readonly number[];
   readonly kind: SiteKind;
   /** The module it is an instance of. */
   readonly module: string;
