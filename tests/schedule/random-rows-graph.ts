@@ -109,40 +109,42 @@ function extend(g: GraphWriter, choices: Choices, pool: Node[], n: number): Node
   }
 }
 
+/** Choices that make one graph; short enough to read when a property fails. */
+export const graphChoices: fc.Arbitrary<readonly number[]> = fc.array(fc.nat(10_000), {
+  minLength: 40,
+  maxLength: 160,
+});
+
 /**
- * Graphs over parameters `<prefix>p0` … with fixed axes and a map that brings in batch and length; outputs
+ * A graph over parameters `<prefix>p0` … with fixed axes and a map that brings in batch and length; outputs
  * `<prefix>out0` ….
  */
-export const randomRowsGraph = (prefix = ""): fc.Arbitrary<Graph> =>
-  fc.array(fc.nat(10_000), { minLength: 40, maxLength: 160 }).map((numbers) => {
-    const choices = new Choices(numbers);
-    const g = new GraphWriter();
-    const pool: Node[] = [];
-    for (let n = 0; n < 3; n++) {
-      const owned = choices.subset(axes.slice(2));
-      pool.push(g.parameter(`${prefix}p${n}`, owned, { kind: "normal", deviation: 1 }));
-    }
-    const scale: Node = g.add("loss-scale", [], { kind: "input", name: "loss-scale" });
-    pool.push(
-      g.map(
-        "start",
-        [axes[0]!, axes[1]!, axes[3]!],
-        [scale],
-        mul(operand(0), unary("sin", add(toReal(index("t")), mul(real(3), toReal(index("j")))))),
-      ),
-    );
-    for (let n = 0; n < 14; n++) {
-      const made = extend(g, choices, pool, n);
-      if (made !== null) pool.push(made);
-    }
-    const computed = pool.slice(4);
-    const chosen = new Set([...choices.subset(computed.slice(-5)), pool.at(-1)!]);
-    return { nodes: g.nodes, outputs: new Map([...chosen].map((node, n) => [`${prefix}out${n}`, node])) };
-  });
+export function randomRowsGraph(numbers: readonly number[], prefix = ""): Graph {
+  const choices = new Choices(numbers);
+  const g = new GraphWriter();
+  const pool: Node[] = [];
+  for (let n = 0; n < 3; n++) {
+    const owned = choices.subset(axes.slice(2));
+    pool.push(g.parameter(`${prefix}p${n}`, owned, { kind: "normal", deviation: 1 }));
+  }
+  const scale = g.add("loss-scale", [], { kind: "input", name: "loss-scale" });
+  const wave = unary("sin", add(toReal(index("t")), mul(real(3), toReal(index("j")))));
+  pool.push(g.map("start", [axes[0]!, axes[1]!, axes[3]!], [scale], mul(operand(0), wave)));
+  for (let n = 0; n < 14; n++) {
+    const made = extend(g, choices, pool, n);
+    if (made !== null) pool.push(made);
+  }
+  const computed = pool.slice(4);
+  const chosen = new Set([...choices.subset(computed.slice(-5)), pool.at(-1)!]);
+  const outputs = new Map([...chosen].map((node, n) => [`${prefix}out${n}`, node]));
+  return { nodes: g.nodes, outputs };
+}
 
 /** Several random graphs side by side as one, so that one compilation tries many. */
-export const randomRowsGraphs = (count: number): fc.Arbitrary<Graph> =>
-  fc.tuple(...Array.from({ length: count }, (_, n) => randomRowsGraph(`g${n}.`))).map((graphs) => ({
+export function randomRowsGraphs(choices: readonly (readonly number[])[]): Graph {
+  const graphs = choices.map((numbers, n) => randomRowsGraph(numbers, `g${n}.`));
+  return {
     nodes: graphs.flatMap((graph) => graph.nodes),
     outputs: new Map(graphs.flatMap((graph) => [...graph.outputs])),
-  }));
+  };
+}

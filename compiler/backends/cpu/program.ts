@@ -14,7 +14,7 @@ import type { KernelSources } from "../../../runtime/device/device.ts";
 import type { UpdateRule } from "../../ir/graph.ts";
 import { c, joinFragments, type Kernel } from "../../ir/kernel.ts";
 import type { MatmulStep, NodeStep, Operand, RowsStep, Schedule, Step } from "../../ir/schedule.ts";
-import { matmulKernel, matmulScratch, matmulSizes } from "./matmul.ts";
+import { matmulKernel, matmulSizes } from "./matmul.ts";
 import { nodeKernel } from "./node-kernels.ts";
 import { preludeText } from "./prelude.ts";
 import { rowsHelpers } from "./rows-body.ts";
@@ -75,7 +75,7 @@ class ProgramBuilder {
     return steps.map((step) => {
       switch (step.kind) {
         case "matmul":
-          return this.#matmul(phase, step);
+          return this.#matmul(step);
         case "rows":
           return this.#rows(phase, step);
         case "node":
@@ -86,13 +86,12 @@ class ProgramBuilder {
     });
   }
 
-  #matmul(phase: string, step: MatmulStep): Launch {
-    const scratch = this.scratch(`${phase}:${step.site}`, [matmulScratch(step)]);
+  #matmul(step: MatmulStep): Launch {
     return {
       kernel: this.kernels.add(() => matmulKernel, "matmul").entry,
       label: `${step.site}: matmul`,
-      buffers: [step.a.tensor, step.b.tensor, step.out.tensor, scratch],
-      writes: [step.out.tensor, scratch],
+      buffers: [step.a.tensor, step.b.tensor, step.out.tensor],
+      writes: [step.out.tensor],
       sizes: matmulSizes(step),
       scalars: [step.accumulate ?? 0],
     };

@@ -47,6 +47,19 @@ export function rowsKernel(step: RowsStep, entry: number): RowsKernel {
   const sums = step.stages.flatMap((stage, n) => (stage.kind === "column-sum" ? [n] : []));
   const mapsOnly = step.stages.every((stage) => stage.kind === "map");
   const printed = body.print();
+  const finish = lines(
+    sums.map((n) => {
+      const store = step.stages[n]!.store;
+      if (store === null) return c``;
+      const old = body.accumulated(n, c`c.${identifier("out", n)}[j]`, c`c.`);
+      return c`  for (int64_t j = 0; j < width; j++) {
+    float sum = ${old};
+    for (int64_t item = 0; item < items; item++) sum += c.${identifier("part", n)}[item * width + j];
+    c.${identifier("out", n)}[j] = sum;
+  }
+`;
+    }),
+  );
 
   const fields: Fragment[] = [];
   const values: Fragment[] = [];
@@ -65,7 +78,6 @@ export function rowsKernel(step: RowsStep, entry: number): RowsKernel {
   for (const n of stored) field(c`float *`, identifier("out", n), c`buffers[${buffer++}]`);
   for (const n of sums) field(c`float *`, identifier("part", n), c`buffers[${buffer++}]`);
   step.rowAxes.forEach((_, n) => field(c`int64_t `, identifier("n", n), c`sizes[${n}]`));
-  const counted = step.rowAxes.length + 1 + body.sizes.length;
   field(c`int64_t `, c`width`, c`sizes[${step.rowAxes.length}]`);
   body.sizes.forEach((_, n) =>
     field(c`int64_t `, identifier("size", n), c`sizes[${step.rowAxes.length + 1 + n}]`),
@@ -101,19 +113,6 @@ export function rowsKernel(step: RowsStep, entry: number): RowsKernel {
   memset(${identifier("part", n)}, 0, (size_t)width * sizeof(float));
 `,
     ),
-  );
-  const finish = lines(
-    sums.map((n) => {
-      const store = step.stages[n]!.store;
-      if (store === null) return c``;
-      const old = body.accumulated(n, c`c.${identifier("out", n)}[j]`, c`c.`);
-      return c`  for (int64_t j = 0; j < width; j++) {
-    float sum = ${old};
-    for (int64_t item = 0; item < items; item++) sum += c.${identifier("part", n)}[item * width + j];
-    c.${identifier("out", n)}[j] = sum;
-  }
-`;
-    }),
   );
   // Maps alone may split a row, so that one long row keeps all threads busy; folds take whole rows.
   const span = mapsOnly
@@ -160,8 +159,6 @@ ${span}  const int64_t items = (rows + c.block - 1) / c.block * c.columns;
   lctx_parallel(items, ${name}_block, &c);
 ${finish}}
 `;
-  if (counted !== step.rowAxes.length + 1 + body.sizes.length)
-    throw new Error("sizes were added while printing");
   return {
     kernel: {
       entry: name.text,
