@@ -2,7 +2,7 @@
 import type { ILexingError, IRecognitionException, IToken, Lexer } from "chevrotain";
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
-import { syntaxError } from "./syntax-errors.ts";
+import { syntaxDiagnostics } from "./syntax-errors.ts";
 import type { AstFile, Comment, Item } from "./ast.ts";
 import { limits } from "./limits.ts";
 import { LctxParser } from "./parser.ts";
@@ -81,7 +81,6 @@ export function parseFile(path: string, text: string): ParseResult {
     doc: token.image.startsWith("///"),
     span: span(token.startOffset, token.startOffset + token.image.length),
   }));
-  for (const error of lexed.errors as ILexingError[]) diagnostics.push(syntaxError.lexing(error, text, path));
 
   parser.path = path;
   parser.input = lexed.tokens;
@@ -89,8 +88,8 @@ export function parseFile(path: string, text: string): ParseResult {
   try {
     bare = parser.file() ?? [];
   } finally {
-    for (const error of parser.errors as IRecognitionException[])
-      diagnostics.push(syntaxError.parsing(error, text, path, lexed.tokens));
+    const slips = parser.errors as IRecognitionException[];
+    diagnostics.push(...syntaxDiagnostics(lexed.errors as ILexingError[], slips, text, path, lexed.tokens));
     parser.input = [];
   }
   let after = 0;

@@ -2,44 +2,82 @@
 import type { ILexingError, IRecognitionException, IToken } from "chevrotain";
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
+import { suggest } from "../compiler/diagnostics/suggest.ts";
+import type { Span } from "../compiler/source/span.ts";
 
 /** Symbols of other languages and what to write here. */
-const foreign: Readonly<Record<string, string>> = {
+const foreignSymbols: Readonly<Record<string, string>> = {
   "&": "`and`",
   "|": "`or`",
   "!": "`not`",
   "#": "`//` for a comment",
   ";": "nothing: clauses need no separator",
   "'": 'double quotes, `"text"`',
+  "≥": "`>=`",
+  "≤": "`<=`",
+  "≠": "`!=`",
+  "×": "`*`",
+  "−": "`-`",
+  "@": "`sum[d] a * b` for a product of matrices",
+  "?": "`if a then b else c`",
 };
 
-/** Words of other languages, at a place where no clause or item starts with them. */
-const foreignWords: Readonly<Record<string, string>> = {
-  def: "`let name(x) = …`",
-  fn: "`let name(x) = …`",
-  function: "`let name(x) = …`",
-  lambda: "`let name(x) = …`",
-  var: "`let`",
-  const: "`let`",
-  class: "`module`",
-  return: "`output`",
-  for: "a table, `let name[k] = …`, or a reduction, `sum[k] …`",
-  while: "a reduction, `sum[k] …`",
-  elif: "`else if`",
-};
+/** Words of other languages that start something there. */
+const foreignWords: ReadonlyMap<string, string> = new Map([
+  ["def", "`let name(x) = …`"],
+  ["fn", "`let name(x) = …`"],
+  ["func", "`let name(x) = …`"],
+  ["function", "`let name(x) = …`"],
+  ["lambda", "`let name(x) = …`"],
+  ["var", "`let`"],
+  ["const", "`let`"],
+  ["class", "`module`"],
+  ["return", "`output`"],
+  ["for", "a table, `let name[k] = …`, or a reduction, `sum[k] …`"],
+  ["while", "a reduction, `sum[k] …`"],
+  ["elif", "`else if`"],
+  ["is", "`==`"],
+  ["params", "`param`"],
+  ["extends", "`=`"],
+]);
 
 const closing: Readonly<Record<string, string>> = { "{": "}", "[": "]", "(": ")" };
 
-/** The innermost bracket that is open at a token's place. */
-function innermostOpen(tokens: readonly IToken[], before: number): IToken | null {
-  const stack: IToken[] = [];
-  for (const token of tokens) {
-    if (token.startOffset >= before) break;
-    if (closing[token.image]) stack.push(token);
-    else if (/^[)\]}]$/.test(token.image)) stack.pop();
-  }
-  return stack.at(-1) ?? null;
-}
+const attentionWords = [
+  "blocks", "diagonals", "param", "let", "mask", "ahead", "score", "weight", "rotate", "select", "teach", "when",
+  "otherwise",
+]; // prettier-ignore
+const trainWords = [
+  "data", "loss", "optimizer", "schedule", "batch", "precision", "recompute", "seed", "clip", "train", "stage",
+]; // prettier-ignore
+
+/** What may start in the braces that a rule reads, and what that is called. */
+const places: ReadonlyMap<string, { readonly what: string; readonly words: readonly string[] }> = new Map([
+  ["attentionItem", { what: "an attention", words: attentionWords }],
+  ["phaseClause", { what: "a phase", words: attentionWords }],
+  ["moduleItem", { what: "a module", words: ["input", "param", "child", "repeat", "let", "site", "output"] }],
+  ["adapterItem", { what: "an adapter", words: ["param", "let", "input", "output", "prepend"] }],
+  ["optimizerItem", { what: "an optimizer", words: ["let", "state", "update"] }],
+  ["rotationItem", { what: "a rotation", words: ["let", "angle", "scale", "layout", "rotated"] }],
+  ["trainItem", { what: "a recipe", words: trainWords }],
+  ["stageClause", { what: "a stage", words: trainWords }],
+  ["evaluateItem", { what: "an evaluation", words: ["task", "metric"] }],
+  [
+    "file",
+    {
+      what: "a file",
+      words: [
+        "import", "mask", "score", "let", "rotation", "attention", "module", "adapter", "optimizer", "pretrained",
+        "model", "adapt", "train", "evaluate",
+      ], // prettier-ignore
+    },
+  ],
+]);
+
+const reserved: ReadonlySet<string> = new Set(["and", "else", "if", "not", "or", "then"]);
+
+const orList = (words: readonly string[]): string =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
 
 /** `token` as people read it. */
 const describe = (token: IToken): string =>
@@ -47,50 +85,142 @@ const describe = (token: IToken): string =>
 
 /** What a recognition exception says was expected, in the language's words. */
 function expected(error: IRecognitionException): string {
-  const match =
-    /expect(?:ing|ed):? (?:token of type |one of these possible Token sequences:)?\s*([\s\S]*)/i.exec(
-      error.message,
-    );
-  const labels = [...(match?.[1] ?? "").matchAll(/--> (.+?) <--|\[([^\]]+)\]/g)]
+  const before = error.message.split(/\s*but found/)[0]!;
+  const labels = [...before.matchAll(/--> (.+?) <--|\[([^\]]+)\]/g)]
     .map((found) => (found[1] ?? found[2] ?? "").split(", ")[0]!.trim())
     .filter((label) => label !== "");
   const unique = [...new Set(labels)];
-  if (unique.length === 0) return "something else";
-  if (unique.length > 6)
-    return unique.some((label) => label === "a name") ? "an expression" : "a clause or `}`";
-  return unique.join(" or ");
+  if (unique.length === 0 || unique[0] === "EOF") return "the end of the file";
+  if (unique.includes("a name") && unique.includes("a number")) return "an expression";
+  return unique.length > 6 ? "a clause or `}`" : orList(unique);
 }
 
-export const syntaxError = {
-  lexing(error: ILexingError, text: string, file: string): Diagnostic {
-    const start = Math.min(error.offset, text.length);
-    const end = Math.min(text.length, start + Math.max(1, error.length));
-    const span = { file, start, end };
-    const met = text.slice(start, end);
-    if (met.startsWith('"')) return messages.textNotClosed(span);
-    const instead = foreign[met[0] ?? ""];
-    if (instead !== undefined) return messages.foreignSymbol({ symbol: met, instead }, span);
-    return messages.unknownCharacter({ character: met }, span);
-  },
+/** The brackets that are open at a token's place, outermost first. */
+function openBrackets(tokens: readonly IToken[], before: number): readonly IToken[] {
+  const stack: IToken[] = [];
+  for (const token of tokens) {
+    if (token.startOffset >= before) break;
+    if (closing[token.image]) stack.push(token);
+    else if (/^[)\]}]$/.test(token.image)) stack.pop();
+  }
+  return stack;
+}
 
-  parsing(error: IRecognitionException, text: string, file: string, tokens: readonly IToken[]): Diagnostic {
-    const { token } = error;
-    const atEnd = Number.isNaN(token.startOffset) || token.image === "";
-    const last = tokens.at(-1);
-    const start = atEnd ? (last ? last.startOffset + last.image.length : 0) : token.startOffset;
-    const span = { file, start, end: atEnd ? start : start + token.image.length };
-    const open = innermostOpen(tokens, start);
-    if (atEnd && open !== null) {
-      const opener = { file, start: open.startOffset, end: open.startOffset + open.image.length };
-      return messages.notClosed({ open: open.image, close: closing[open.image]! }, span, {
-        secondary: [{ span: opener, label: "opened here" }],
+function lexing(error: ILexingError, text: string, file: string): Diagnostic {
+  const start = Math.min(error.offset, text.length);
+  const end = Math.min(text.length, start + Math.max(1, error.length));
+  const span = { file, start, end };
+  const met = text.slice(start, end);
+  if (met.startsWith('"')) return messages.textNotClosed(span);
+  const instead = Object.hasOwn(foreignSymbols, met[0] ?? "") ? foreignSymbols[met[0]!] : undefined;
+  if (instead !== undefined) return messages.foreignSymbol({ symbol: met, instead }, span);
+  return messages.unknownCharacter({ character: met }, span);
+}
+
+function parsing(
+  error: IRecognitionException,
+  file: string,
+  tokens: readonly IToken[],
+  indexOf: ReadonlyMap<number, number>,
+): Diagnostic {
+  const { token } = error;
+  const atEnd = Number.isNaN(token.startOffset) || token.image === "";
+  const last = tokens.at(-1);
+  const start = atEnd ? (last ? last.startOffset + last.image.length : 0) : token.startOffset;
+  const spanOf = (of: IToken): Span => ({
+    file,
+    start: of.startOffset,
+    end: of.startOffset + of.image.length,
+  });
+  const span = { file, start, end: atEnd ? start : start + token.image.length };
+  const index = atEnd ? tokens.length : (indexOf.get(start) ?? tokens.length);
+  const previous = tokens[index - 1];
+  const open = openBrackets(tokens, start);
+  const innermost = open.at(-1);
+  if (atEnd && innermost !== undefined)
+    return messages.notClosed({ open: innermost.image, close: closing[innermost.image]! }, span, {
+      secondary: [{ span: spanOf(innermost), label: "opened here" }],
+    });
+  for (const word of [token, previous]) {
+    const instead = word === undefined ? undefined : foreignWords.get(word.image);
+    if (word !== undefined && instead !== undefined && word.tokenType.name === "Identifier")
+      return messages.foreignWord({ word: word.image, instead }, spanOf(word));
+  }
+  if (token.image === "*" && previous?.image === "*" && previous.startOffset === start - 1)
+    return messages.foreignSymbol(
+      { symbol: "**", instead: "`^`" },
+      { file, start: start - 1, end: start + 1 },
+    );
+  if (/^[)\]}]$/.test(token.image) && (innermost === undefined || closing[innermost.image] !== token.image)) {
+    // A bracket that fits one further out leaves the innermost open; one that fits none is too many.
+    if (innermost !== undefined && open.some((bracket) => closing[bracket.image] === token.image))
+      return messages.notClosed({ open: innermost.image, close: closing[innermost.image]! }, span, {
+        secondary: [{ span: spanOf(innermost), label: "opened here" }],
       });
-    }
-    const word = foreignWords[token.image];
-    if (word !== undefined) return messages.foreignWord({ word: token.image, instead: word }, span);
-    if (token.image === "=" && text[start - 1] !== "=") return messages.equalsSign(span);
-    if (/^[)\]}]$/.test(token.image) && (open === null || closing[open.image] !== token.image))
-      return messages.strayBracket({ bracket: token.image }, span);
-    return messages.unexpected({ met: describe(token), expected: expected(error) }, span);
-  },
-};
+    return messages.strayBracket({ bracket: token.image }, span);
+  }
+  const rule = error.context.ruleStack.at(-1) ?? "file";
+  const wanted = expected(error);
+  if (token.image === "==" && wanted === "`=`")
+    return messages.oneEqualsSign(span, { fix: { span, text: "=" } });
+  if (token.image === "=") {
+    const named = previous?.tokenType.name === "Identifier" && /^[(,]$/.test(tokens[index - 2]?.image ?? "");
+    if (innermost?.image === "(" && named)
+      return messages.argumentSign({ name: previous.image }, span, { fix: { span, text: ":" } });
+    if (innermost?.image === "{" && (rule === "settings" || wanted === "an expression"))
+      return messages.settingSign(span, { fix: { span, text: "" } });
+    // `blocks c = 4`: another word has its place here.
+    if (/^`[a-z]+`$/.test(wanted)) return messages.unexpected({ met: "`=`", expected: wanted }, span);
+    return messages.equalsSign(span, { fix: { span, text: "==" } });
+  }
+  if (token.image === "," && innermost?.image !== "(" && innermost?.image !== "[")
+    return messages.separator({ sign: token.image }, span, { fix: { span, text: "" } });
+  if (reserved.has(token.image) && wanted === "a name")
+    return messages.reservedWord({ word: token.image }, span);
+  const place = places.get(rule);
+  if (
+    place !== undefined &&
+    (wanted === "`}`" || wanted === "the end of the file") &&
+    /^[A-Za-z_]/.test(token.image)
+  ) {
+    const meant = suggest(
+      token.image,
+      place.words.map((name) => ({ name, kind: "word" })),
+    );
+    return messages.clauseUnknown(
+      { word: token.image, place: place.what, words: orList(place.words) },
+      span,
+      {
+        ...(meant === null ? {} : { help: `did you mean \`${meant}\`?`, fix: { span, text: meant } }),
+      },
+    );
+  }
+  if (wanted === "an expression") return messages.expressionMissing({ met: describe(token) }, span);
+  return messages.unexpected({ met: describe(token), expected: wanted }, span);
+}
+
+/**
+ * The diagnostics of a file's lexing and recognition errors, in order of place. One line gets one error of the parser, and
+ * none right after something the lexer could not read: what follows a slip is seldom worth telling.
+ */
+export function syntaxDiagnostics(
+  lexingErrors: readonly ILexingError[],
+  parsingErrors: readonly IRecognitionException[],
+  text: string,
+  file: string,
+  tokens: readonly IToken[],
+): readonly Diagnostic[] {
+  const found = lexingErrors.map((error) => lexing(error, text, file));
+  const lineOf = (offset: number): number => text.lastIndexOf("\n", offset - 1);
+  const told = new Set(found.map((diagnostic) => lineOf(diagnostic.primary.span.start)));
+  const indexOf = new Map(tokens.map((token, index) => [token.startOffset, index]));
+  // A broken file may hold very many slips; the first hundred are more than is shown.
+  for (const error of parsingErrors.slice(0, 100)) {
+    const diagnostic = parsing(error, file, tokens, indexOf);
+    const line = lineOf(diagnostic.primary.span.start);
+    if (told.has(line)) continue;
+    told.add(line);
+    found.push(diagnostic);
+  }
+  return found.sort((a, b) => a.primary.span.start - b.primary.span.start);
+}

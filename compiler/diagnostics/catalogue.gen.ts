@@ -15,6 +15,28 @@ export const catalogue: readonly MessageEntry[] = [
     "right": null
   },
   {
+    "code": "argument-sign",
+    "area": "syntax",
+    "severity": "error",
+    "title": "the argument `{name}` takes `:`, not `=`",
+    "label": "write `:`",
+    "help": "write `{name}: value`",
+    "why": "Arguments are named with a colon, as parameters are typed; `=` gives a parameter its default.",
+    "wrong": "mask window(n: Count) = q - k < n\nmask near = q >= k and window(n = 8)\n",
+    "right": "mask window(n: Count) = q - k < n\nmask near = q >= k and window(n: 8)\n"
+  },
+  {
+    "code": "clause-unknown",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{word}` does not start anything in {place}",
+    "label": "not a word that stands here",
+    "help": "here stand {words}",
+    "why": "Every clause starts with a word of its own; the list says which ones the surrounding braces may hold.",
+    "wrong": "attention Near() {\n  msak q >= k\n}\n",
+    "right": "attention Near() {\n  mask q >= k\n}\n"
+  },
+  {
     "code": "equals-sign",
     "area": "syntax",
     "severity": "error",
@@ -24,6 +46,17 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "`=` gives a name to an expression; `==` compares two values.",
     "wrong": "mask same = q = k\n",
     "right": "mask same = q == k\n"
+  },
+  {
+    "code": "expression-missing",
+    "area": "syntax",
+    "severity": "error",
+    "title": "an expression is missing before {met}",
+    "label": "a value, name or parenthesis should stand here",
+    "help": "finish the expression",
+    "why": "A sign such as `=`, `and` or `+` needs an expression on its right.",
+    "wrong": "attention Near() {\n  mask q >= k and\n}\n",
+    "right": "attention Near() {\n  mask q >= k and q - k < 8\n}\n"
   },
   {
     "code": "file-too-large",
@@ -90,6 +123,50 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "A bracket is open where the file ends; the label shows where it was opened.",
     "wrong": "attention Open() {\n  mask q >= k\n",
     "right": "attention Open() {\n  mask q >= k\n}\n"
+  },
+  {
+    "code": "one-equals-sign",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`==` compares; it does not define",
+    "label": "a definition is meant",
+    "help": "write `=`",
+    "why": "`=` gives a name to an expression; `==` compares two values.",
+    "wrong": "mask near == q >= k\n",
+    "right": "mask near = q >= k\n"
+  },
+  {
+    "code": "reserved-word",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{word}` cannot be a name",
+    "label": "holds expressions together",
+    "help": "choose another name",
+    "why": "The words `and`, `or`, `not`, `if`, `then` and `else` are the only ones that never name anything.",
+    "wrong": "mask and = q >= k\n",
+    "right": "mask near = q >= k\n"
+  },
+  {
+    "code": "separator",
+    "area": "syntax",
+    "severity": "error",
+    "title": "`{sign}` is not needed here",
+    "label": "remove this",
+    "help": "settings and clauses follow one another without separators",
+    "why": "Each setting and clause starts with a word, so nothing needs to stand between them.",
+    "wrong": "model Small = decoder {\n  vocab 256, layers 2\n}\n",
+    "right": "mask near = q >= k\n"
+  },
+  {
+    "code": "setting-sign",
+    "area": "syntax",
+    "severity": "error",
+    "title": "a setting is a name and a value, without `=`",
+    "label": "remove this",
+    "help": "write `vocab 256`, not `vocab = 256`",
+    "why": "Settings of models and lines of recipes read like sentences; `=` is for definitions.",
+    "wrong": "model Small = decoder {\n  vocab = 256\n}\n",
+    "right": "mask near = q >= k\n"
   },
   {
     "code": "stray-bracket",

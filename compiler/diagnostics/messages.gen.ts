@@ -8,9 +8,18 @@ export const messages = {
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),
+  /** the argument `{name}` takes `:`, not `=` */
+  argumentSign: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-sign","severity":"error","title":"the argument `{name}` takes `:`, not `=`","label":"write `:`","help":"write `{name}: value`"}, holes, span, extras),
+  /** `{word}` does not start anything in {place} */
+  clauseUnknown: (holes: { readonly word: Hole; readonly place: Hole; readonly words: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"clause-unknown","severity":"error","title":"`{word}` does not start anything in {place}","label":"not a word that stands here","help":"here stand {words}"}, holes, span, extras),
   /** `=` defines; it does not compare */
   equalsSign: (span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"equals-sign","severity":"error","title":"`=` defines; it does not compare","label":"a comparison is meant","help":"write `==`"}, {}, span, extras),
+  /** an expression is missing before {met} */
+  expressionMissing: (holes: { readonly met: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"expression-missing","severity":"error","title":"an expression is missing before {met}","label":"a value, name or parenthesis should stand here","help":"finish the expression"}, holes, span, extras),
   /** a spec has at most {most} bytes */
   fileTooLarge: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"file-too-large","severity":"error","title":"a spec has at most {most} bytes","label":"","help":"split it and import the parts"}, holes, span, extras),
@@ -29,6 +38,18 @@ export const messages = {
   /** `{open}` is never closed */
   notClosed: (holes: { readonly open: Hole; readonly close: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"not-closed","severity":"error","title":"`{open}` is never closed","label":"`{close}` is missing","help":"add `{close}`"}, holes, span, extras),
+  /** `==` compares; it does not define */
+  oneEqualsSign: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"one-equals-sign","severity":"error","title":"`==` compares; it does not define","label":"a definition is meant","help":"write `=`"}, {}, span, extras),
+  /** `{word}` cannot be a name */
+  reservedWord: (holes: { readonly word: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"reserved-word","severity":"error","title":"`{word}` cannot be a name","label":"holds expressions together","help":"choose another name"}, holes, span, extras),
+  /** `{sign}` is not needed here */
+  separator: (holes: { readonly sign: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"separator","severity":"error","title":"`{sign}` is not needed here","label":"remove this","help":"settings and clauses follow one another without separators"}, holes, span, extras),
+  /** a setting is a name and a value, without `=` */
+  settingSign: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"setting-sign","severity":"error","title":"a setting is a name and a value, without `=`","label":"remove this","help":"write `vocab 256`, not `vocab = 256`"}, {}, span, extras),
   /** `{bracket}` closes nothing */
   strayBracket: (holes: { readonly bracket: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"stray-bracket","severity":"error","title":"`{bracket}` closes nothing","label":"no open bracket of its kind","help":"remove it, or add the bracket that it should close"}, holes, span, extras),

@@ -139,6 +139,16 @@ export function suggest(name: string, candidates: readonly Candidate[], wanted?:
   return folded?.name ?? null;
 }
 
+/** Whether two names differ by two neighbouring letters that changed places: one slip of the fingers, two edits. */
+function isSwap(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return (
+    at + 1 < a.length && a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2)
+  );
+}
+
 function nearest(name: string, candidates: readonly Candidate[]): string | null {
   const limit = Math.max(1, Math.floor(name.length / 3));
   let best: string | null = null;
@@ -147,7 +157,7 @@ function nearest(name: string, candidates: readonly Candidate[]): string | null 
     if (candidate.name === name || Math.abs(candidate.name.length - name.length) > limit) continue;
     // One edit turns any one-letter name into any other; that is no likeness.
     if (name.length === 1 && candidate.name.toLowerCase() !== name.toLowerCase()) continue;
-    const edits = distance(name, candidate.name);
+    const edits = isSwap(name, candidate.name) ? 1 : distance(name, candidate.name);
     if (edits < bestDistance) {
       best = candidate.name;
       bestDistance = edits;
