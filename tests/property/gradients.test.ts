@@ -158,7 +158,7 @@ describe("gradients of graphs", () => {
   it("random graphs", () => {
     fc.assert(
       fc.property(randomGraph(3), fc.nat(1000), ({ graph }, seed) => checkGradients(graph, sizes, seed)),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   });
 
