@@ -1,0 +1,100 @@
+/** Random attention specs: forward and gradients of compiled kernels against the interpreter, natively and in wasm. */
+import { describe, expect, it } from "vitest";
+import { graphOf, resultNode } from "../../compiler/ir/graph-build.ts";
+import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
+import { nodeResults } from "../../compiler/ir/graph-results.ts";
+import type { Node } from "../../compiler/ir/graph.ts";
+import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
+import { randomInputs, shapeOf } from "../support/random-values.ts";
+import { compileNodes, type CompiledNodes, type Numbers, type Target } from "./support/compile-kernels.ts";
+import { randomSpecs, type Spec } from "./support/random-specs.ts";
+import { attentionTolerances, worst } from "./support/rule-1.ts";
+
+const total = Number(process.env["LCTX_SPECS"] ?? 2000);
+const seed = Number(process.env["LCTX_SEED"] ?? Date.now() % 1_000_000);
+/** Specs compiled in one C file. */
+const together = 100;
+/** One spec in so many runs in wasm, the others natively; all run in the interpreter. */
+const wasmShare = 10;
+
+const nameOf = (node: Node): string =>
+  node.kind === "input" ? `input:${node.name}` : node.kind === "parameter" ? node.path : "";
+
+interface Reference {
+  readonly inputs: ReadonlyMap<string, Float64Tensor>;
+  readonly results: readonly Float64Tensor[];
+}
+
+/** Results of attention, then of its gradient, in float64. */
+function refer(spec: Spec): Reference {
+  const { attention, gradient } = spec;
+  const outputs: Record<string, Node> = { r0: attention, r1: resultNode(attention, 1) };
+  nodeResults(gradient).forEach((_, n) => (outputs[`r${n + 2}`] = resultNode(gradient, n)));
+  const graph = graphOf(outputs);
+  const inputs = randomInputs(graph, spec.sizes, spec.seed, { single: true, deviation: spec.deviation });
+  const found = interpret(graph, inputs, spec.sizes, {});
+  return { inputs, results: Object.keys(outputs).map((name) => found.get(name)!) };
+}
+
+function runKernels(
+  kernels: CompiledNodes,
+  at: number,
+  spec: Spec,
+  inputs: Reference["inputs"],
+): Float32Array[] {
+  const value = (node: Node): Numbers => {
+    const data = inputs.get(nameOf(node))!.data;
+    return node.dtype === "i32" ? Int32Array.from(data) : Float32Array.from(data);
+  };
+  const core = nodeOperands(spec.attention).map(value);
+  const counts = (node: Node): number[] =>
+    nodeResults(node).map(({ axes }) => shapeOf(axes, spec.sizes).reduce((a, b) => a * b, 1));
+  const forward = kernels.run(2 * at, spec.sizes, core, counts(spec.attention));
+  const operands = [...core, forward[0]!, forward[1]!, value(spec.gradient.outputGradient)];
+  return [...forward, ...kernels.run(2 * at + 1, spec.sizes, operands, counts(spec.gradient))];
+}
+
+/** Failures of specs that share one C file. */
+async function check(specs: readonly Spec[], target: Target): Promise<string[]> {
+  const kernels = await compileNodes(
+    specs.flatMap((spec) => [spec.attention, spec.gradient]),
+    target,
+  );
+  const failures: string[] = [];
+  specs.forEach((spec, n) => {
+    const { inputs, results } = refer(spec);
+    const given = runKernels(kernels, n, spec, inputs);
+    const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results);
+    results.forEach((want, r) => {
+      const error = worst(given[r]!, want.data, tolerances[r]!);
+      if (typeof error === "string" || !(error <= 1))
+        failures.push(`${target} result ${r}: ${error} | ${spec.name}`);
+    });
+  });
+  return failures;
+}
+
+describe(`attention kernels, ${total} random specs, LCTX_SEED=${seed}`, () => {
+  const specs = randomSpecs(total, seed);
+  const wasm = specs.filter((_, n) => n % wasmShare === 0);
+  const native = specs.filter((_, n) => n % wasmShare !== 0);
+  const batches = (list: readonly Spec[]): (readonly Spec[])[] =>
+    Array.from({ length: Math.ceil(list.length / together) }, (_, n) =>
+      list.slice(n * together, (n + 1) * together),
+    );
+
+  it.each(batches(native).map((list, n) => [n, list] as const))(
+    "native, batch %i",
+    async (_, list) => {
+      expect(await check(list, "native")).toEqual([]);
+    },
+    600_000,
+  );
+  it.each(batches(wasm).map((list, n) => [n, list] as const))(
+    "wasm, batch %i",
+    async (_, list) => {
+      expect(await check(list, "wasm")).toEqual([]);
+    },
+    600_000,
+  );
+});

@@ -1,0 +1,176 @@
+/** Random attention specs: shapes, masks, scores, regions and inputs, as nodes whose operands are plain parameters. */
+import fc from "fast-check";
+import * as e from "../../../compiler/ir/expr.ts";
+import { derivative, realLoads } from "../../../compiler/ir/derivative.ts";
+import {
+  attentionGradientNode,
+  attentionNode,
+  axis,
+  batchAxis,
+  tokenAxis,
+} from "../../../compiler/ir/graph-build.ts";
+import type { NodeOf } from "../../../compiler/ir/graph-operands.ts";
+import type { Axis, Node } from "../../../compiler/ir/graph.ts";
+import type { Sizes } from "../../../runtime/program.ts";
+import { newBuffers } from "../../support/random-attention.ts";
+import { causal, k, q, randomMask, type MaskRecipe } from "../../support/random-mask.ts";
+import { randomScore, type ScoreRecipe } from "../../support/random-score.ts";
+
+export interface Spec {
+  readonly name: string;
+  readonly sizes: Sizes;
+  readonly attention: NodeOf<"attention">;
+  readonly gradient: NodeOf<"attention-gradient">;
+  /** Spread of queries and keys: large ones make sharp weights. */
+  readonly deviation: number;
+  readonly seed: number;
+}
+
+/** An operand of any axes; its values are given. */
+export const leaf = (path: string, axes: readonly Axis[]): Node => ({
+  kind: "parameter",
+  path,
+  axes,
+  init: { kind: "constant", value: 0 },
+  trainable: true,
+  dtype: "f32",
+  site: path,
+  origin: [],
+});
+
+const distance = e.sub(q, k);
+/** Masks whose edges lie inside, at and beyond the kernels' blocks of 64. */
+const wideMask: fc.Arbitrary<MaskRecipe> = fc
+  .tuple(fc.constantFrom("window", "block", "sinks", "every", "band"), fc.integer({ min: 8, max: 150 }))
+  .map(([kind, n]) => ({
+    name: `causal ${kind} ${n}`,
+    build: () => {
+      const block = (x: e.Expr): e.Expr => e.binary("floor-div", x, e.int(n));
+      const part = {
+        window: () => e.lt(distance, e.int(n)),
+        block: () => e.eq(block(q), block(k)),
+        sinks: () => e.or(e.lt(k, e.int(n % 7)), e.lt(distance, e.int(n))),
+        every: () => e.eq(e.binary("mod", distance, e.int(n)), e.int(0)),
+        band: () => e.lt(e.int(n), distance),
+      }[kind]!();
+      return e.and(causal.build(newBuffers("none")), part);
+    },
+  }));
+
+const regionWhen = fc
+  .tuple(fc.constantFrom("near", "first", "odd"), fc.integer({ min: 1, max: 90 }))
+  .map(([kind, n]) =>
+    kind === "near"
+      ? e.lt(distance, e.int(n))
+      : kind === "first"
+        ? e.lt(k, e.int(n))
+        : e.eq(e.binary("mod", k, e.int(2)), e.int(n % 2)),
+  );
+
+const shape = fc.record({
+  batch: fc.integer({ min: 1, max: 2 }),
+  groups: fc.integer({ min: 1, max: 2 }),
+  each: fc.integer({ min: 1, max: 3 }),
+  d: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constantFrom(16, 20, 32, 33)),
+  e: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constantFrom(16, 17, 32)),
+  length: fc.oneof(
+    { weight: 5, arbitrary: fc.integer({ min: 1, max: 40 }) },
+    { weight: 2, arbitrary: fc.constantFrom(63, 64, 65, 80) },
+    { weight: 1, arbitrary: fc.constantFrom(127, 128, 130, 193) },
+  ),
+  fewer: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 200 }) },
+  ),
+  early: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 9 }) },
+  ),
+  threads: fc.integer({ min: 1, max: 3 }),
+  deviation: fc.constantFrom(0.3, 1, 1, 3),
+  regions: fc
+    .array(regionWhen, { maxLength: 2 })
+    .map((list) => (list.length === 1 ? list : list.slice(0, 2))),
+  several: fc.integer({ min: 0, max: 3 }),
+  seed: fc.integer({ min: 0, max: 2 ** 30 }),
+});
+
+function buildSpec(
+  of: typeof shape extends fc.Arbitrary<infer T> ? T : never,
+  mask: MaskRecipe,
+  makeScore: (heads: number) => ScoreRecipe,
+): Spec {
+  const heads = of.groups * of.each;
+  // Long rows cost the interpreter much: they come with one row and few heads.
+  const long = of.length > 100;
+  const batch = long ? 1 : of.batch;
+  const keys = of.length;
+  const queries = of.fewer === 0 ? keys : Math.max(1, keys - (of.fewer % keys));
+  const start = keys - queries;
+  const score = makeScore(heads);
+  const buffers = newBuffers("a");
+  const row = queries === keys ? tokenAxis : axis("t", queries);
+  const queryAxes = [batchAxis, row, axis("h", heads), axis("d", of.d)];
+  const keyAxes = [batchAxis, tokenAxis, axis("g", of.groups), axis("d", of.d)];
+  const whens = of.several === 0 ? of.regions : [];
+  const regions = [...whens, e.bool(true)].map((when, n) => ({
+    query: leaf(`query${n}`, queryAxes),
+    key: leaf(`key${n}`, keyAxes),
+    when,
+  }));
+  const early = [axis("p", of.early), axis("g", of.groups)];
+  const attention = attentionNode(
+    {
+      regions,
+      value: leaf("value", [batchAxis, tokenAxis, axis("g", of.groups), axis("e", of.e)]),
+      mask: mask.build(buffers),
+      score: score.build(e.logit, buffers),
+      buffers: buffers.nodes,
+      scale: 1 / Math.sqrt(of.d),
+      prepended:
+        of.early === 0
+          ? null
+          : {
+              key: leaf("early-key", [...early, axis("d", of.d)]),
+              value: leaf("early-value", [...early, axis("e", of.e)]),
+            },
+    },
+    "attention",
+  );
+  const loads = realLoads(attention.score);
+  const bufferGradients = attention.buffers.flatMap((buffer, n) => {
+    const own = loads.filter((load) => load.buffer === n);
+    if (buffer.dtype !== "f32" || own.length === 0) return [];
+    return [
+      {
+        buffer: n,
+        loads: own.map((load) => ({ indices: load.indices, slope: derivative(attention.score, load) })),
+      },
+    ];
+  });
+  const gradient = attentionGradientNode(
+    attention,
+    leaf("output-gradient", attention.axes),
+    { scoreSlope: derivative(attention.score, e.logit), bufferGradients },
+    "gradient",
+  );
+  const name = `${mask.name} | ${score.name} | b${batch} q${queries}+${start} k${keys} h${heads}/${of.groups} d${of.d} e${of.e} early${of.early} regions${regions.length}`;
+  const sizes = { batch, length: keys, threads: of.threads, "query-start": start };
+  return { name, sizes, attention, gradient, deviation: of.deviation, seed: of.seed };
+}
+
+const spec: fc.Arbitrary<Spec> = shape.chain((of) => {
+  const heads = of.groups * of.each;
+  return fc
+    .tuple(
+      fc.oneof({ weight: 2, arbitrary: randomMask({ heads }) }, { weight: 1, arbitrary: wideMask }),
+      randomScore(heads),
+      fc.integer({ min: 0, max: 2 }),
+    )
+    .map(([mask, score, plain]) =>
+      buildSpec(of, mask, () => (plain === 0 ? { name: "logit", build: (s: e.Expr) => s } : score)),
+    );
+});
+
+/** `count` specs that follow from the seed. */
+export const randomSpecs = (count: number, seed: number): Spec[] => fc.sample(spec, { numRuns: count, seed });

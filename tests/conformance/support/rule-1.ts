@@ -1,0 +1,247 @@
+/**
+ * How far a single-precision attention kernel may be from float64: per element, a constant times the rounding unit times
+ * the same computation on absolute values, so that cancellation and sharp logits are allowed for and nothing else is.
+ */
+import { exprEvaluator, noValues, type ExprValues } from "../../../compiler/ir/evaluate-expr.ts";
+import type { Expr } from "../../../compiler/ir/expr.ts";
+import type { Float64Tensor } from "../../../compiler/ir/interpret.ts";
+import type { Spec } from "./random-specs.ts";
+
+const unit = 2 ** -24;
+/** Multiple of the rounding unit: measured needs of correct single-precision kernels are below 4. */
+const factor = 8;
+/** Results below the smallest normal number may be 0. */
+const tiny = 2 ** -126;
+
+const evaluators = new WeakMap<Expr, (values: ExprValues) => number>();
+/** The evaluator of an expression, made once. */
+function evaluator(e: Expr): (values: ExprValues) => number {
+  const known = evaluators.get(e);
+  if (known !== undefined) return known;
+  const made = exprEvaluator(e);
+  evaluators.set(e, made);
+  return made;
+}
+
+/** Value and size of an expression: the size adds where the value cancels, and grows through steep functions. */
+function sized(root: Expr, values: ExprValues): { value: number; size: number } {
+  const valueOf = (e: Expr): number => evaluator(e)(values);
+  const size = (e: Expr): number => {
+    switch (e.kind) {
+      case "unary":
+        switch (e.op) {
+          case "neg":
+          case "abs":
+          case "to-real":
+            return size(e.operand);
+          case "tanh":
+          case "sigmoid":
+          case "erf":
+          case "sin":
+          case "cos":
+            // Slopes of at most 1.2: an error of the operand passes through.
+            return Math.abs(valueOf(e)) + 1.2 * size(e.operand);
+          case "log":
+            return Math.abs(valueOf(e)) + size(e.operand) / Math.abs(valueOf(e.operand));
+          case "sqrt":
+          case "exp":
+            return Math.abs(valueOf(e)) * (1 + size(e.operand));
+          default:
+            return Math.abs(valueOf(e));
+        }
+      case "binary":
+        switch (e.op) {
+          case "add":
+          case "sub":
+            return size(e.left) + size(e.right);
+          case "mul":
+            return 2 * size(e.left) * size(e.right);
+          case "div":
+            return (2 * size(e.left)) / Math.abs(valueOf(e.right));
+          case "min":
+          case "max":
+            return Math.max(size(e.left), size(e.right));
+          case "pow":
+            return Math.abs(valueOf(e)) * (1 + size(e.left) * size(e.right));
+          default:
+            return Math.abs(valueOf(e));
+        }
+      case "select":
+        return size(valueOf(e.condition) !== 0 ? e.then : e.otherwise);
+      default:
+        return Math.abs(valueOf(e));
+    }
+  };
+  return { value: valueOf(root), size: size(root) };
+}
+
+type Get = (path: string) => Float64Tensor;
+
+/** Allowed errors, in the order output, log-sum-exp, then the gradient's results. */
+export function attentionTolerances(
+  spec: Spec,
+  get: Get,
+  results: readonly Float64Tensor[],
+): readonly Float64Array[] {
+  const node = spec.gradient;
+  const [batches, keys] = [spec.sizes.batch, spec.sizes.length];
+  const start = spec.sizes["query-start"];
+  const queries = results[0]!.shape[1]!;
+  const [heads, e] = [results[0]!.shape[2]!, results[0]!.shape[3]!];
+  const value = get("value");
+  const groups = value.shape[2]!;
+  const regions = node.regions.map((_, r) => ({ query: get(`query${r}`).data, key: get(`key${r}`).data }));
+  const d = get("query0").shape[3]!;
+  const early = node.prepended === null ? null : { key: get("early-key"), value: get("early-value") };
+  const [output, logSumExp] = [results[0]!, results[1]!];
+  const upstream = get("output-gradient").data;
+  const bounds = results.map((result) => new Float64Array(result.data.length));
+  const [boundO, boundL] = [bounds[0]!, bounds[1]!];
+  const boundQ = (r: number): Float64Array => bounds[2 + 2 * r]!;
+  const boundK = (r: number): Float64Array => bounds[3 + 2 * r]!;
+  const boundV = bounds[2 + 2 * regions.length]!;
+  const boundT = (n: number): Float64Array => bounds[3 + 2 * regions.length + n]!;
+  const afterTables = 3 + 2 * regions.length + node.bufferGradients.length;
+  const tables = node.buffers.map((buffer) =>
+    get(buffer.kind === "parameter" ? buffer.path : `input:${buffer.kind === "input" ? buffer.name : ""}`),
+  );
+  const batched = node.buffers.map((buffer) => buffer.axes[0]?.name === "b");
+  const mask = exprEvaluator(node.mask);
+  const whens = node.regions.map(({ when }) => exprEvaluator(when));
+  const absDot = (a: Float64Array, at: number, b: Float64Array, bt: number, n: number): number => {
+    let total = 0;
+    for (let i = 0; i < n; i++) total += Math.abs(a[at + i]! * b[bt + i]!);
+    return total;
+  };
+  const dot = (a: Float64Array, at: number, b: Float64Array, bt: number, n: number): number => {
+    let total = 0;
+    for (let i = 0; i < n; i++) total += a[at + i]! * b[bt + i]!;
+    return total;
+  };
+  for (let b = 0; b < batches; b++)
+    for (let row = 0; row < queries; row++)
+      for (let h = 0; h < heads; h++) {
+        const g = Math.floor(h / (heads / groups));
+        const at = (b * queries + row) * heads + h;
+        const lse = logSumExp.data[at]!;
+        const at0 = (k: number, logit: number): ExprValues => ({
+          ...noValues,
+          index: (name) => (name === "q" ? start + row : name === "k" ? k : h),
+          size: (name) => (name === "length" ? keys : name === "query-length" ? queries : start),
+          logit: () => logit,
+          load: (n, indices) => {
+            const table = tables[n]!;
+            const full = batched[n] ? [b, ...indices] : indices;
+            return table.data[full.reduce((flat, index, axis) => flat * table.shape[axis]! + index, 0)]!;
+          },
+        });
+        interface Pair {
+          readonly p: number;
+          readonly size: number;
+          readonly valueAt: number;
+          readonly keyAt: number;
+          readonly region: number;
+          readonly early: boolean;
+          readonly slope: number;
+          readonly values: ExprValues | null;
+        }
+        const pairs: Pair[] = [];
+        for (let k = 0; early !== null && k < early.key.shape[0]!; k++) {
+          const [keyAt, valueAt] = [(k * groups + g) * d, (k * groups + g) * e];
+          const q0 = regions[0]!.query;
+          const logit = node.scale * dot(q0, at * d, early.key.data, keyAt, d);
+          const size = node.scale * absDot(q0, at * d, early.key.data, keyAt, d);
+          pairs.push({
+            p: Math.exp(logit - lse),
+            size,
+            valueAt,
+            keyAt,
+            region: 0,
+            early: true,
+            slope: 1,
+            values: null,
+          });
+        }
+        for (let k = 0; k < keys; k++) {
+          if (mask(at0(k, NaN)) === 0) continue;
+          const region = whens.findIndex((when) => when(at0(k, NaN)) !== 0);
+          const keyAt = ((b * keys + k) * groups + g) * d;
+          const own = regions[region]!;
+          const logit = node.scale * dot(own.query, at * d, own.key, keyAt, d);
+          const size = node.scale * absDot(own.query, at * d, own.key, keyAt, d);
+          const values = at0(k, logit);
+          const plain = node.score.kind === "logit";
+          const score = plain ? { value: logit, size } : sized(node.score, values);
+          const slope = plain ? { value: 1, size: 1 } : sized(node.scoreSlope, values);
+          const steep = Math.abs(slope.value) + slope.size;
+          pairs.push({
+            p: Math.exp(score.value - lse),
+            size: Math.max(
+              size * Math.abs(slope.value),
+              plain ? 0 : score.size + size * Math.abs(slope.value),
+            ),
+            valueAt: ((b * keys + k) * groups + g) * e,
+            keyAt,
+            region,
+            early: false,
+            slope: plain ? 1 : steep * (1 + size),
+            values: plain ? null : values,
+          });
+        }
+        const amplify = 1 + pairs.reduce((most, pair) => Math.max(most, pair.size), 0);
+        boundL[at] = amplify + (Number.isFinite(lse) ? Math.abs(lse) : 0);
+        const delta = absDot(upstream, at * e, output.data, at * e, e);
+        for (const pair of pairs) {
+          const from = pair.early ? early!.value.data : value.data;
+          const [toV, toK] = pair.early
+            ? [bounds[afterTables + 1]!, bounds[afterTables]!]
+            : [boundV, boundK(pair.region)];
+          const weight = (amplify + 1) * pair.p;
+          let reach = 0;
+          for (let i = 0; i < e; i++) {
+            boundO[at * e + i]! += weight * Math.abs(from[pair.valueAt + i]!);
+            toV[pair.valueAt + i]! += weight * Math.abs(upstream[at * e + i]!);
+            reach += Math.abs(upstream[at * e + i]! * from[pair.valueAt + i]!);
+          }
+          const core = weight * (reach + delta);
+          const error = node.scale * core * pair.slope;
+          const { query, key } = regions[pair.region]!;
+          const keyData = pair.early ? early!.key.data : key;
+          for (let i = 0; i < d; i++) {
+            boundQ(pair.region)[at * d + i]! += error * Math.abs(keyData[pair.keyAt + i]!);
+            toK[pair.keyAt + i]! += error * Math.abs(query[at * d + i]!);
+          }
+          if (pair.values === null) continue;
+          node.bufferGradients.forEach(({ buffer, loads }, n) => {
+            const table = tables[buffer]!;
+            for (const load of loads) {
+              const slope = sized(load.slope, pair.values!);
+              const flat = load.indices.reduce(
+                (sum, index, axis) => sum * table.shape[axis]! + evaluator(index)(pair.values!),
+                0,
+              );
+              boundT(n)[flat]! += core * (Math.abs(slope.value) + slope.size);
+            }
+          });
+        }
+      }
+  const long = Math.sqrt(Math.max(1, keys / 256));
+  results.forEach((result, n) => {
+    const bound = bounds[n]!;
+    for (let i = 0; i < bound.length; i++)
+      bound[i] = unit * Math.abs(result.data[i]!) + tiny + factor * long * unit * bound[i]!;
+  });
+  return bounds;
+}
+
+/** The largest error over its tolerance, or an account of the first element of another class (NaN, infinity). */
+export function worst(given: Float32Array, want: Float64Array, tolerance: Float64Array): number | string {
+  let most = 0;
+  for (let i = 0; i < want.length; i++) {
+    const [x, y] = [given[i]!, want[i]!];
+    if (x === y) continue;
+    if (!Number.isFinite(x) || !Number.isFinite(y)) return `element ${i} is ${x}, not ${y}`;
+    most = Math.max(most, Math.abs(x - y) / tolerance[i]!);
+  }
+  return most;
+}
