@@ -1,5 +1,5 @@
 /** The native CPU device: C compiled by the machine's compiler, loaded through koffi. */
-import koffi from "koffi";
+import koffi, { type LibraryHandle } from "koffi";
 import type { Launch, Sizes } from "../../program.ts";
 import { LctxError } from "../../errors.ts";
 import type { BoundPhase, Device, Kernels, KernelSources, Memory, Placement } from "../device.ts";
@@ -10,7 +10,7 @@ type Address = bigint;
 
 /** What every compiled library exports besides its kernels. */
 interface Support {
-  readonly library: koffi.IKoffiLib;
+  readonly library: LibraryHandle;
   readonly start: (threads: number) => number;
   readonly stop: () => void;
   readonly allocate: (bytes: number) => Address;

@@ -41,10 +41,7 @@ typedef struct {
 static inline __attribute__((always_inline)) void pack_along(float *to, const float *from, int64_t apart, int64_t k, int64_t count, int width) {
   if (count == width) {
     for (int64_t p = 0; p < k; p++, from += apart, to += width) {
-      if (width % LANES == 0)
-        for (int i = 0; i < width; i += LANES) *(vec *)(to + i) = *(const vec_any *)(from + i);
-      else
-        for (int i = 0; i < width; i++) to[i] = from[i];
+      __builtin_memcpy(to, from, (size_t)width * sizeof(float));
     }
     return;
   }
@@ -165,7 +162,8 @@ void lctx_gemm(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int
         g.a_panels = (g.m + MR - 1) / MR;
         g.b_panels = (g.n + NR - 1) / NR;
         /* Blocks of rows whose panel stays in the second cache; enough of them for all threads. */
-        g.rows_per_item = 16;
+        int64_t blocks = (g.a_panels + 15) / 16;
+        g.rows_per_item = (g.a_panels + blocks - 1) / blocks;
         g.row_items = (g.a_panels + g.rows_per_item - 1) / g.rows_per_item;
         int64_t wanted = 4 * lctx_threads(), columns = (wanted + g.row_items - 1) / g.row_items;
         if (columns > g.b_panels) columns = g.b_panels;
