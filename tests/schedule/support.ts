@@ -2,12 +2,13 @@
 import { expect } from "vitest";
 import { parametersOf } from "../../bench/decoder-graph.ts";
 import { buildProgram } from "../../compiler/build-program.ts";
+import { axisSize } from "../../compiler/lower/graph-to-schedule-tensors.ts";
 import type { Graph, UpdateRule } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import { openCpuDevice } from "../../runtime/device/open.ts";
 import type { Device } from "../../runtime/device/device.ts";
 import { instantiate, type Executable, type RunSizes } from "../../runtime/executable.ts";
-import type { PhaseName } from "../../runtime/program.ts";
+import { evaluateSize, type PhaseName } from "../../runtime/program.ts";
 
 export const openNative = (threads = 2): Promise<Device> => openCpuDevice({ kind: "native", threads });
 
@@ -78,15 +79,18 @@ export function meaningOf(
   scalars: Readonly<Record<string, number>> = {},
 ): ReadonlyMap<string, Float64Tensor> {
   const inputs = new Map<string, Float64Tensor>();
-  for (const tensor of model.program.tensors)
-    if (tensor.role === "parameter" || tensor.role === "input") {
-      try {
-        const view = model.tensor(tensor.name);
-        inputs.set(tensor.name, { shape: [], data: Float64Array.from(view) });
-      } catch {
-        continue;
-      }
-    }
+  for (const node of graphs[phase]!.nodes) {
+    if (node.kind !== "parameter" && node.kind !== "input") continue;
+    const name = node.kind === "input" ? `input:${node.name}` : node.path;
+    const shape = node.axes.map(({ size }) => evaluateSize(axisSize(size), model.sizes));
+    const slot = [...model.plan.slots.values()].find(({ tensor }) => tensor.name === name);
+    // An input that no launch reads has no memory; its value cannot matter.
+    const data =
+      slot === undefined
+        ? new Float64Array(shape.reduce((product, extent) => product * extent, 1))
+        : Float64Array.from(model.tensor(name));
+    inputs.set(name, { shape, data });
+  }
   return interpret(graphs[phase]!, inputs, model.sizes, scalars);
 }
 
