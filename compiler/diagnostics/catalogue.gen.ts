@@ -15,6 +15,83 @@ export const catalogue: readonly MessageEntry[] = [
     "right": null
   },
   {
+    "code": "file-unknown",
+    "area": "names",
+    "severity": "error",
+    "title": "cannot read `{path}`",
+    "label": "",
+    "help": null,
+    "why": "The spec to check does not exist, is too large, or lies outside the project. No spec can show this one.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "import-cycle",
+    "area": "names",
+    "severity": "error",
+    "title": "files import one another: {files}",
+    "label": "closes the circle",
+    "help": "move what both need into a third file",
+    "why": "Definitions are read in the order of imports; a circle has no beginning. Two files are needed to show this one.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "import-file-unknown",
+    "area": "names",
+    "severity": "error",
+    "title": "there is no file `{path}`",
+    "label": "not found",
+    "help": "paths start at the folder of the file that imports: `\"./masks.lctx\"`",
+    "why": "The file does not exist, or the project may not read it.",
+    "wrong": "import \"./absent.lctx\" { near }\n",
+    "right": "mask near = q >= k and q - k < 8\n"
+  },
+  {
+    "code": "import-library-unknown",
+    "area": "names",
+    "severity": "error",
+    "title": "the library has no file `{library}`",
+    "label": "not found",
+    "help": "files of the library: `std.masks`, `std.scores`, `std.attention`, `std.rotations`, `std.layers`, `std.functions`",
+    "why": "Names that start with `std` are files of the standard library.",
+    "wrong": "import std.mask { causal }\n",
+    "right": "import std.masks { causal }\n"
+  },
+  {
+    "code": "import-name-unknown",
+    "area": "names",
+    "severity": "error",
+    "title": "`{file}` has no `{name}`",
+    "label": "not defined there",
+    "help": null,
+    "why": "An import names what it takes; the file it names does not define this.",
+    "wrong": "import std.masks { casual }\n",
+    "right": "import std.masks { causal }\n"
+  },
+  {
+    "code": "import-outside",
+    "area": "names",
+    "severity": "error",
+    "title": "`{path}` lies outside the project",
+    "label": "not reachable from here",
+    "help": "copy the file into the project and import it with a relative path",
+    "why": "A spec reads files of its project and of the library only, so that checking a spec from elsewhere is safe.",
+    "wrong": "import \"/tmp/masks.lctx\" { near }\n",
+    "right": "mask near = q >= k and q - k < 8\n"
+  },
+  {
+    "code": "name-taken",
+    "area": "names",
+    "severity": "error",
+    "title": "`{name}` is defined twice",
+    "label": "again here",
+    "help": "rename one of them",
+    "why": "A file has one meaning for each name, so that a reader never has to ask which one is meant. Names of the prelude may be\nredefined: the file's own definition counts.",
+    "wrong": "mask near = q >= k and q - k < 8\nmask near = q >= k and q - k < 16\n",
+    "right": "mask near = q >= k and q - k < 8\nmask nearer = q >= k and q - k < 4\n"
+  },
+  {
     "code": "argument-sign",
     "area": "syntax",
     "severity": "error",

@@ -8,6 +8,27 @@ export const messages = {
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),
+  /** cannot read `{path}` */
+  fileUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"file-unknown","severity":"error","title":"cannot read `{path}`","label":"","help":null}, holes, span, extras),
+  /** files import one another: {files} */
+  importCycle: (holes: { readonly files: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"import-cycle","severity":"error","title":"files import one another: {files}","label":"closes the circle","help":"move what both need into a third file"}, holes, span, extras),
+  /** there is no file `{path}` */
+  importFileUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"import-file-unknown","severity":"error","title":"there is no file `{path}`","label":"not found","help":"paths start at the folder of the file that imports: `\"./masks.lctx\"`"}, holes, span, extras),
+  /** the library has no file `{library}` */
+  importLibraryUnknown: (holes: { readonly library: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"import-library-unknown","severity":"error","title":"the library has no file `{library}`","label":"not found","help":"files of the library: `std.masks`, `std.scores`, `std.attention`, `std.rotations`, `std.layers`, `std.functions`"}, holes, span, extras),
+  /** `{file}` has no `{name}` */
+  importNameUnknown: (holes: { readonly file: Hole; readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"import-name-unknown","severity":"error","title":"`{file}` has no `{name}`","label":"not defined there","help":null}, holes, span, extras),
+  /** `{path}` lies outside the project */
+  importOutside: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"import-outside","severity":"error","title":"`{path}` lies outside the project","label":"not reachable from here","help":"copy the file into the project and import it with a relative path"}, holes, span, extras),
+  /** `{name}` is defined twice */
+  nameTaken: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"name-taken","severity":"error","title":"`{name}` is defined twice","label":"again here","help":"rename one of them"}, holes, span, extras),
   /** the argument `{name}` takes `:`, not `=` */
   argumentSign: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"argument-sign","severity":"error","title":"the argument `{name}` takes `:`, not `=`","label":"write `:`","help":"write `{name}: value`"}, holes, span, extras),
