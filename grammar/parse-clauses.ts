@@ -252,10 +252,12 @@ export class ClauseParser extends ExpressionParser {
       ]);
       this.CONSUME(t.LeftBrace);
       const clauses: AttentionClause[] = [];
-      this.MANY(() => {
-        const clause = this.SUBRULE(this.attentionClause);
-        if (clause) clauses.push(clause);
-      });
+      this.deeper(() =>
+        this.MANY(() => {
+          const clause = this.SUBRULE(this.attentionClause);
+          if (clause) clauses.push(clause);
+        }),
+      );
       this.CONSUME(t.RightBrace);
       return { kind: "phase", phase, clauses, span: this.since(start) };
     },

@@ -2,6 +2,7 @@
 import { EmbeddedActionsParser, type IToken, type ParserMethod } from "chevrotain";
 import type { Span } from "../compiler/source/span.ts";
 import type { Argument, Axis, Binder, Expr, Identifier, Reducer } from "./ast.ts";
+import { limits } from "./limits.ts";
 import * as t from "./tokens.ts";
 
 const reducers: ReadonlySet<string> = new Set([
@@ -27,6 +28,16 @@ const escapes: Readonly<Record<string, string>> = { n: "\n", t: "\t" };
 export const stringValue = (image: string): string =>
   image.slice(1, -1).replaceAll(/\\(.)/g, (_, letter: string) => escapes[letter] ?? letter);
 
+/** Leaves the parser where a text nests beyond the limit; `parseFile` makes it a diagnostic. */
+export class NestingTooDeep extends Error {
+  constructor(readonly token: IToken) {
+    super("nesting too deep");
+  }
+}
+
+/** How many of the rules that one level of parentheses enters are counted: expression, negation, signed. */
+const rulesPerLevel = 3;
+
 export class ExpressionParser extends EmbeddedActionsParser {
   /** Path of the file being read. */
   path = "";
@@ -38,6 +49,25 @@ export class ExpressionParser extends EmbeddedActionsParser {
       nodeLocationTracking: "none",
       skipValidations: true,
     });
+  }
+
+  /** How many counting rules are open. */
+  depth = 0;
+
+  /** Runs a rule that can contain itself; the stack of calls is what it protects. */
+  protected deeper<T>(read: () => T): T {
+    if (this.depth >= limits.nesting * rulesPerLevel) throw new NestingTooDeep(this.LA(1));
+    this.depth++;
+    try {
+      return read();
+    } finally {
+      this.depth--;
+    }
+  }
+
+  /** Checks the length of a chain of operators: it makes a tree as deep as it is long. */
+  protected chained(operands: number): void {
+    if (operands > limits.chain) throw new NestingTooDeep(this.LA(1));
   }
 
   /** Where the next token starts. */
@@ -72,7 +102,12 @@ export class ExpressionParser extends EmbeddedActionsParser {
   readonly expression: ParserMethod<[], Expr> = this.RULE(
     "expression",
     (): Expr =>
-      this.OR([{ ALT: () => this.SUBRULE(this.conditional) }, { ALT: () => this.SUBRULE(this.disjunction) }]),
+      this.deeper(() =>
+        this.OR([
+          { ALT: () => this.SUBRULE(this.conditional) },
+          { ALT: () => this.SUBRULE(this.disjunction) },
+        ]),
+      ),
     { recoveryValueFunc: this.errorExpr },
   );
 
@@ -96,7 +131,9 @@ export class ExpressionParser extends EmbeddedActionsParser {
     (): Expr => {
       const start = this.here();
       let left = this.SUBRULE(this.conjunction);
+      let operands = 1;
       this.MANY(() => {
+        this.chained(operands++);
         this.CONSUME(t.keywords.or);
         const right = this.SUBRULE1(this.conjunction);
         left = { kind: "logic", op: "or", left, right, span: this.since(start) };
@@ -111,7 +148,9 @@ export class ExpressionParser extends EmbeddedActionsParser {
     (): Expr => {
       const start = this.here();
       let left = this.SUBRULE(this.negation);
+      let operands = 1;
       this.MANY(() => {
+        this.chained(operands++);
         this.CONSUME(t.keywords.and);
         const right = this.SUBRULE1(this.negation);
         left = { kind: "logic", op: "and", left, right, span: this.since(start) };
@@ -125,16 +164,18 @@ export class ExpressionParser extends EmbeddedActionsParser {
     "negation",
     (): Expr => {
       const start = this.here();
-      return this.OR([
-        {
-          ALT: (): Expr => {
-            this.CONSUME(t.keywords.not);
-            const operand = this.SUBRULE(this.negation);
-            return { kind: "unary", op: "not", operand, span: this.since(start) };
+      return this.deeper(() =>
+        this.OR([
+          {
+            ALT: (): Expr => {
+              this.CONSUME(t.keywords.not);
+              const operand = this.SUBRULE(this.negation);
+              return { kind: "unary", op: "not", operand, span: this.since(start) };
+            },
           },
-        },
-        { ALT: () => this.SUBRULE(this.comparison) },
-      ]);
+          { ALT: () => this.SUBRULE(this.comparison) },
+        ]),
+      );
     },
     { recoveryValueFunc: this.errorExpr },
   );
@@ -191,7 +232,9 @@ export class ExpressionParser extends EmbeddedActionsParser {
     (): Expr => {
       const start = this.here();
       let left = this.SUBRULE(this.product);
+      let operands = 1;
       this.MANY(() => {
+        this.chained(operands++);
         const op = this.OR([{ ALT: () => this.CONSUME(t.Plus) }, { ALT: () => this.CONSUME(t.Minus) }]);
         const right = this.SUBRULE1(this.product);
         left = { kind: "binary", op: op.image as "+" | "-", left, right, span: this.since(start) };
@@ -206,7 +249,9 @@ export class ExpressionParser extends EmbeddedActionsParser {
     (): Expr => {
       const start = this.here();
       let left = this.SUBRULE(this.signed);
+      let operands = 1;
       this.MANY(() => {
+        this.chained(operands++);
         const op = this.OR([
           { ALT: () => this.CONSUME(t.Star) },
           { ALT: () => this.CONSUME(t.Slash) },
@@ -224,16 +269,18 @@ export class ExpressionParser extends EmbeddedActionsParser {
     "signed",
     (): Expr => {
       const start = this.here();
-      return this.OR([
-        {
-          ALT: (): Expr => {
-            this.CONSUME(t.Minus);
-            const operand = this.SUBRULE(this.signed);
-            return { kind: "unary", op: "-", operand, span: this.since(start) };
+      return this.deeper(() =>
+        this.OR([
+          {
+            ALT: (): Expr => {
+              this.CONSUME(t.Minus);
+              const operand = this.SUBRULE(this.signed);
+              return { kind: "unary", op: "-", operand, span: this.since(start) };
+            },
           },
-        },
-        { ALT: () => this.SUBRULE(this.power) },
-      ]);
+          { ALT: () => this.SUBRULE(this.power) },
+        ]),
+      );
     },
     { recoveryValueFunc: this.errorExpr },
   );
@@ -336,7 +383,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
             this.CONSUME(t.RightParen);
           },
         },
-        { ALT: () => bodies.push(this.SUBRULE(this.sum)) },
+        { ALT: () => this.deeper(() => bodies.push(this.SUBRULE(this.sum))) },
       ]);
       return { kind: "reduction", op, binders, per, guard, bodies, span: this.since(start) };
     },

@@ -252,10 +252,12 @@ export class RecipeParser extends ClauseParser {
       this.CONSUME(t.keywords.stage);
       const name = this.name();
       this.CONSUME(t.LeftBrace);
-      this.MANY(() => {
-        const clause = this.SUBRULE(this.trainClause);
-        if (clause) clauses.push(clause);
-      });
+      this.deeper(() =>
+        this.MANY(() => {
+          const clause = this.SUBRULE(this.trainClause);
+          if (clause) clauses.push(clause);
+        }),
+      );
       this.CONSUME(t.RightBrace);
       return { kind: "stage", name, clauses, span: this.since(start) };
     },

@@ -1,20 +1,13 @@
 /** Reads a `.lctx` file: text to tokens to Ast, with every mistake as a diagnostic; never throws. */
-import type { ILexingError, IRecognitionException, IToken, Lexer } from "chevrotain";
+import type { ILexingError, IRecognitionException, Lexer } from "chevrotain";
 import type { Diagnostic } from "../compiler/diagnostics/diagnostic.ts";
 import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { syntaxDiagnostics } from "./syntax-errors.ts";
 import type { AstFile, Comment, Item } from "./ast.ts";
 import { limits } from "./limits.ts";
+import { NestingTooDeep } from "./parse-expressions.ts";
 import { LctxParser } from "./parser.ts";
-import {
-  LeftBrace,
-  LeftBracket,
-  LeftParen,
-  makeLexer,
-  RightBrace,
-  RightBracket,
-  RightParen,
-} from "./tokens.ts";
+import { makeLexer } from "./tokens.ts";
 
 export interface ParseResult {
   readonly file: AstFile;
@@ -23,29 +16,6 @@ export interface ParseResult {
 
 // Built once, when first needed: the tables of a chevrotain parser cost more than reading a file.
 let shared: { readonly lexer: Lexer; readonly parser: LctxParser } | null = null;
-
-const opens = new Set([LeftBrace, LeftBracket, LeftParen]);
-const closes = new Set([RightBrace, RightBracket, RightParen]);
-/** Words that nest without brackets. */
-const nestingWords: ReadonlySet<string> = new Set(["if", "not", "-", "^"]);
-
-/** The first token at which brackets, conditions or signs nest too deeply, or null. */
-function tooDeep(tokens: readonly IToken[]): IToken | null {
-  let depth = 0;
-  let run = 0;
-  for (const token of tokens) {
-    if (opens.has(token.tokenType)) depth++;
-    else if (closes.has(token.tokenType)) {
-      depth = Math.max(0, depth - 1);
-      run = 0;
-    }
-    if (nestingWords.has(token.image)) run++;
-    else if (/^[a-z]/.test(token.image) && !/^(then|else)$/.test(token.image) && run < limits.nesting / 2)
-      run = 0;
-    if (depth > limits.nesting || run > limits.nesting) return token;
-  }
-  return null;
-}
 
 /** Documentation of the item that starts at `start`: the `///` lines right before it. */
 function docsBefore(comments: readonly Comment[], start: number, after: number): string {
@@ -68,14 +38,6 @@ export function parseFile(path: string, text: string): ParseResult {
   const lexed = lexer.tokenize(text);
   if (lexed.tokens.length > limits.tokens)
     return refuse(messages.tooManyTokens({ most: limits.tokens }, span(0, 0)));
-  const deep = tooDeep(lexed.tokens);
-  if (deep !== null)
-    return refuse(
-      messages.nestingTooDeep(
-        { most: limits.nesting },
-        span(deep.startOffset, deep.startOffset + deep.image.length),
-      ),
-    );
   const comments = (lexed.groups["comments"] ?? []).map((token): Comment => ({
     text: token.image,
     doc: token.image.startsWith("///"),
@@ -86,7 +48,13 @@ export function parseFile(path: string, text: string): ParseResult {
   parser.input = lexed.tokens;
   let bare: readonly Item[] = [];
   try {
+    parser.depth = 0;
     bare = parser.file() ?? [];
+  } catch (error) {
+    if (!(error instanceof NestingTooDeep)) throw error;
+    const { startOffset, image } = error.token;
+    const start = Number.isNaN(startOffset) ? text.length : startOffset;
+    diagnostics.push(messages.nestingTooDeep({ most: limits.nesting }, span(start, start + image.length)));
   } finally {
     const slips = parser.errors as IRecognitionException[];
     diagnostics.push(...syntaxDiagnostics(lexed.errors as ILexingError[], slips, text, path, lexed.tokens));

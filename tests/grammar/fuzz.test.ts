@@ -28,7 +28,8 @@ function sound(text: string): boolean {
     for (const { span } of diagnostic.secondary) expect(inside(span)).toBe(true);
     // eslint-disable-next-line no-control-regex
     expect(diagnostic.title).not.toMatch(/[\u0000-\u001f\u007f]/);
-    expect(diagnostic.title).not.toMatch(/\{[a-z]+\}/);
+    // Every hole is filled; `\u{e}` is how a message shows a control character.
+    expect(diagnostic.title).not.toMatch(/(?<!\\u)\{[a-z]+\}/);
     if (diagnostic.fix) expect(inside(diagnostic.fix.span)).toBe(true);
   }
   return diagnostics.length === 0;
@@ -41,8 +42,8 @@ const seed = 20_240_611;
 
 describe("broken text", () => {
   it.each(librarySpecs)("prefixes of $path", ({ text }) => {
-    // Every prefix of a short file, about two hundred of a long one.
-    const step = Math.max(1, Math.floor(text.length / 200));
+    // Every prefix of a short file, about a hundred of a long one.
+    const step = Math.max(1, Math.floor(text.length / 100));
     for (let end = 0; end <= text.length; end += step) sound(text.slice(0, end));
   });
 
@@ -60,7 +61,7 @@ describe("broken text", () => {
           sound(changed.join(""));
         },
       ),
-      { numRuns: 60, seed },
+      { numRuns: 40, seed },
     );
   });
 
@@ -122,9 +123,12 @@ describe("broken text", () => {
       ["mask m = ", "sum[d] sum[d] a * ", ""],
       ["attention A() ", "{ when training ", "}"],
       ["train M { ", "stage a { ", "}"],
+      ["mask m = a", " + a", ""],
+      ["mask m = a", " and a", ""],
+      ["mask m = a", " * a or a", ""],
     ];
     for (const [start, open, close] of nests) {
-      const text = `${start}${open.repeat(10_000)}x${close.repeat(10_000)}`;
+      const text = `${start}${open.repeat(10_000)} x ${close.repeat(10_000)}`;
       sound(text);
       const { diagnostics } = parseFile("deep.lctx", text);
       expect(
@@ -135,14 +139,14 @@ describe("broken text", () => {
   });
 
   it("what stays under the limits is read", () => {
-    const depth = limits.nesting - 28;
+    const depth = limits.nesting - 2;
     for (const [open, close] of [
       ["(", ")"],
       ["f(", ")"],
       ["-", ""],
     ] as const)
       expect(sound(`mask m = ${open.repeat(depth)}x${close.repeat(depth)}`), open).toBe(true);
-    const flat = `mask m = ${Array.from({ length: 2000 }, (_, i) => `-a${i}`).join(" + ")}`;
+    const flat = `mask m = ${Array.from({ length: limits.chain }, (_, i) => `-a${i}`).join(" + ")}`;
     expect(sound(flat)).toBe(true);
   });
 
