@@ -1,5 +1,5 @@
 /** Time of one training step of a small decoder (4 layers, width 256, context 512, batch 8): `npx tsx bench/step.ts`. */
-import { cpus, loadavg } from "node:os";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { buildProgram } from "../compiler/build-program.ts";
 import { differentiate } from "../compiler/passes/differentiate.ts";
 import { optimizeGraph } from "../compiler/passes/pipeline.ts";
@@ -33,7 +33,8 @@ const { program, sources } = buildProgram({
   parameters,
   maxLength: null,
 });
-const device = await openCpuDevice({ kind: flag("wasm") ? "wasm" : "native" });
+const threads = argument("threads", availableParallelism());
+const device = await openCpuDevice({ kind: flag("wasm") ? "wasm" : "native", threads });
 const started = performance.now();
 const model = await instantiate(program, sources, device, sizes, ["train", "update"]);
 console.log(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
@@ -50,19 +51,24 @@ model.tensor("input:targets").set(text.subarray(1));
 model.tensor("input:loss-scale").fill(1 / count);
 
 const times: number[] = [];
+const processor: number[] = [];
 const losses: number[] = [];
 for (let step = 1; step <= steps; step++) {
   const scalars = { lr: 1e-3, step, clip: 1, seed: step, accumulate: 0 };
   const start = performance.now();
+  const used = process.cpuUsage();
   model.run("train", scalars);
   model.run("update", scalars);
   times.push(performance.now() - start);
+  const { user, system } = process.cpuUsage(used);
+  processor.push((user + system) / 1000);
   losses.push((model.tensor("loss") as Float32Array).reduce((sum, value) => sum + value, 0) / count);
 }
 const sorted = times.slice(2).sort((a, b) => a - b);
+const busy = processor.slice(2).sort((a, b) => a - b);
 console.log(
   `step: median ${sorted[sorted.length >> 1]!.toFixed(1)} ms, best ${sorted[0]!.toFixed(1)} ms, ` +
-    `first ${times[0]!.toFixed(0)} ms; loss ${losses[0]!.toFixed(3)} → ${losses.at(-1)!.toFixed(3)}`,
+    `first ${times[0]!.toFixed(0)} ms; processor time ${busy[busy.length >> 1]!.toFixed(1)} ms; loss ${losses[0]!.toFixed(3)} → ${losses.at(-1)!.toFixed(3)}`,
 );
 
 if (flag("profile")) {
