@@ -29,7 +29,8 @@ export function environmentOf(file: AstFile, prelude = true): Environment {
   const environment: Environment = { file, names };
   for (const item of file.items) {
     if ("name" in item) names.set(item.name.text, { name: item.name.text, item, environment });
-    if (item.kind === "pretrained") names.set(JSON.stringify(item.id.value), { name: item.id.value, item, environment });
+    if (item.kind === "pretrained")
+      names.set(JSON.stringify(item.id.value), { name: item.id.value, item, environment });
   }
   for (const item of file.items) {
     if (item.kind !== "import" || item.from.kind !== "library") continue;
@@ -76,7 +77,10 @@ export const plainMethods: Methods = {
   },
 };
 
-export function elaborate(text: string, methods: Methods = plainMethods): { model: Model | null; reporter: Reporter } {
+export function elaborate(
+  text: string,
+  methods: Methods = plainMethods,
+): { model: Model | null; reporter: Reporter } {
   const reporter = new Reporter();
   const { file, diagnostics } = parseFile("spec.lctx", text);
   reporter.addAll(diagnostics);

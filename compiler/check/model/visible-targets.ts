@@ -1,4 +1,5 @@
 /** Finds targets that their own query can see, where an attention looks ahead on purpose. */
+import { someExpr } from "../../ir/expr.ts";
 import { exprEvaluator, noValues } from "../../ir/evaluate-expr.ts";
 import type { Model } from "./model.ts";
 import { termOrder } from "./term-order.ts";
@@ -15,6 +16,8 @@ export function visibleTargets(model: Model, length: number): readonly (readonly
     const { ahead } = term.instance.phases.training;
     if (ahead === null || done.has(ahead)) continue;
     done.add(ahead);
+    // What depends on the batch is not known here: no target is trusted.
+    if (someExpr(ahead, (e) => e.kind === "load")) return [[0, length]];
     const holds = exprEvaluator(ahead);
     const heads = term.query.axes[0]!.size;
     for (let q = 0; q < length; q++) {
