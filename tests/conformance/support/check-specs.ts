@@ -1,32 +1,31 @@
-/** Random attention specs: forward and gradients of compiled kernels against the interpreter, natively and in wasm. */
+/** Compares forward and gradients of compiled attention kernels with the interpreter on random specs. */
 import { describe, expect, it } from "vitest";
-import { graphOf, resultNode } from "../../compiler/ir/graph-build.ts";
-import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
-import { nodeResults } from "../../compiler/ir/graph-results.ts";
-import type { Node } from "../../compiler/ir/graph.ts";
-import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
-import { randomInputs, shapeOf } from "../support/random-values.ts";
-import { compileNodes, type CompiledNodes, type Numbers, type Target } from "./support/compile-kernels.ts";
-import { randomSpecs, type Spec } from "./support/random-specs.ts";
-import { attentionTolerances, worst } from "./support/rule-1.ts";
+import { graphOf, resultNode } from "../../../compiler/ir/graph-build.ts";
+import { nodeOperands } from "../../../compiler/ir/graph-operands.ts";
+import { nodeResults } from "../../../compiler/ir/graph-results.ts";
+import type { Node } from "../../../compiler/ir/graph.ts";
+import { interpret, type Float64Tensor } from "../../../compiler/ir/interpret.ts";
+import { randomInputs, shapeOf } from "../../support/random-values.ts";
+import { compileNodes, type CompiledNodes, type Numbers, type Target } from "./compile-kernels.ts";
+import { randomSpecs, type Spec } from "./random-specs.ts";
+import { attentionTolerances, worst } from "./rule-1.ts";
 
+/** Specs a run compares in all its files, on both targets together. */
 const total = Number(process.env["LCTX_SPECS"] ?? 2000);
 const seed = Number(process.env["LCTX_SEED"] ?? Date.now() % 1_000_000);
 /** Specs compiled in one C file. */
-const together = 100;
-/** One spec in so many runs in wasm, the others natively; all run in the interpreter. */
-const wasmShare = 10;
+const together = 60;
 
 const nameOf = (node: Node): string =>
   node.kind === "input" ? `input:${node.name}` : node.kind === "parameter" ? node.path : "";
 
-interface Reference {
+export interface Reference {
   readonly inputs: ReadonlyMap<string, Float64Tensor>;
   readonly results: readonly Float64Tensor[];
 }
 
 /** Results of attention, then of its gradient, in float64. */
-function refer(spec: Spec): Reference {
+export function refer(spec: Spec): Reference {
   const { attention, gradient } = spec;
   const outputs: Record<string, Node> = { r0: attention, r1: resultNode(attention, 1) };
   nodeResults(gradient).forEach((_, n) => (outputs[`r${n + 2}`] = resultNode(gradient, n)));
@@ -36,7 +35,7 @@ function refer(spec: Spec): Reference {
   return { inputs, results: Object.keys(outputs).map((name) => found.get(name)!) };
 }
 
-function runKernels(
+export function runKernels(
   kernels: CompiledNodes,
   at: number,
   spec: Spec,
@@ -74,27 +73,18 @@ async function check(specs: readonly Spec[], target: Target): Promise<string[]> 
   return failures;
 }
 
-describe(`attention kernels, ${total} random specs, LCTX_SEED=${seed}`, () => {
-  const specs = randomSpecs(total, seed);
-  const wasm = specs.filter((_, n) => n % wasmShare === 0);
-  const native = specs.filter((_, n) => n % wasmShare !== 0);
-  const batches = (list: readonly Spec[]): (readonly Spec[])[] =>
-    Array.from({ length: Math.ceil(list.length / together) }, (_, n) =>
-      list.slice(n * together, (n + 1) * together),
+/** Tests a share of the run's specs; each test file names its own `part`, from which its specs follow. */
+export function describeSpecs(part: number, share: number, target: Target): void {
+  const count = Math.ceil(total * share);
+  describe(`attention on ${target}: ${count} random specs, LCTX_SEED=${seed}`, () => {
+    const specs = randomSpecs(count, seed * 8 + part);
+    const batches = Array.from({ length: Math.ceil(count / together) }, (_, n) => n);
+    it.each(batches)(
+      "batch %i",
+      async (n) => {
+        expect(await check(specs.slice(n * together, (n + 1) * together), target)).toEqual([]);
+      },
+      600_000,
     );
-
-  it.each(batches(native).map((list, n) => [n, list] as const))(
-    "native, batch %i",
-    async (_, list) => {
-      expect(await check(list, "native")).toEqual([]);
-    },
-    600_000,
-  );
-  it.each(batches(wasm).map((list, n) => [n, list] as const))(
-    "wasm, batch %i",
-    async (_, list) => {
-      expect(await check(list, "wasm")).toEqual([]);
-    },
-    600_000,
-  );
-});
+  });
+}
