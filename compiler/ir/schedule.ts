@@ -59,6 +59,8 @@ export interface RowsStage {
   readonly op: "sum" | "max" | "min" | null;
   /** Operand n: input n when n < inputs.length, else stage n − inputs.length. Never a column-sum. */
   readonly body: Expr;
+  /** Type of the elements: `i32` only for `map` and `row-map` with a whole-number body. */
+  readonly dtype: "f32" | "i32";
   readonly store: Operand | null;
   /** Name of a scalar: where it is not 0, the stored value is added to what `store` holds. null: it replaces it. */
   readonly accumulate: string | null;

@@ -1,5 +1,5 @@
 /** Turns a fused unit into a RowsStep: inputs by address, members as stages; and single maps that copy or permute. */
-import { add, binary, index, int, mapExpr, operand, size as sizeOf, type Expr } from "../ir/expr.ts";
+import { add, binary, index, int, mapExpr, operand, size as sizeOf, unary, type Expr } from "../ir/expr.ts";
 import type { Node } from "../ir/graph.ts";
 import { nodeOperands } from "../ir/graph-operands.ts";
 import type { Operand, RowsInput, RowsStage, RowsStep } from "../ir/schedule.ts";
@@ -19,7 +19,7 @@ export interface RowsContext {
   /** Null for a value that only members of the unit read. */
   readonly store: (node: Node) => Store | null;
   /** A new tensor for a copied value. */
-  readonly temporary: (site: string, shape: readonly Size[]) => Operand;
+  readonly temporary: (site: string, shape: readonly Size[], dtype: "f32" | "i32") => Operand;
   /** Adds a step that must run before the unit's own. */
   readonly before: (step: RowsStep) => void;
 }
@@ -45,7 +45,16 @@ export function copyStep(input: RowsInput, axes: readonly SizedAxis[], store: St
     rowAxes: axes.slice(0, -1),
     width,
     inputs: [input],
-    stages: [{ kind: "map", op: null, body: operand(0), store: store.operand, accumulate: store.accumulate }],
+    stages: [
+      {
+        kind: "map",
+        op: null,
+        body: operand(0, input.dtype === "i32" ? "int" : "real"),
+        dtype: input.dtype,
+        store: store.operand,
+        accumulate: store.accumulate,
+      },
+    ],
     site,
   };
 }
@@ -66,7 +75,16 @@ export function reduceStep(
     rowAxes: rows,
     width,
     inputs: [{ ...input, axes: [...rows, width] }],
-    stages: [{ kind: "reduce", op, body: operand(0), store: store.operand, accumulate: store.accumulate }],
+    stages: [
+      {
+        kind: "reduce",
+        op,
+        body: operand(0),
+        dtype: "f32",
+        store: store.operand,
+        accumulate: store.accumulate,
+      },
+    ],
     site,
   };
 }
@@ -93,10 +111,10 @@ function mergeWidth(
   const into = context.temporary(
     `${site}.expanded`,
     expanded.map((axis) => axis.size),
+    input.dtype,
   );
-  if (input.dtype !== "f32") throw new Error("a whole-number operand cannot be expanded");
   context.before(copyStep(input, expanded, { operand: into, accumulate: null }, site));
-  return { operand: into, axes: [...rows, merged], dtype: "f32" };
+  return { operand: into, axes: [...rows, merged], dtype: input.dtype };
 }
 
 /** Index expressions of axes that were laid as one: the outer by floor division, the inner by remainder. */
@@ -141,15 +159,21 @@ export function unitToRows(unit: Unit, context: RowsContext): RowsStep {
   const indices = widths.length > 1 ? splitIndices(widths, width) : new Map<string, Expr>();
   const stages = unit.members.map((member): RowsStage => {
     const store = context.store(member);
-    const stored = { store: store?.operand ?? null, accumulate: store?.accumulate ?? null };
-    if (member.dtype !== "f32") throw new Error(`${member.site}: computed whole numbers cannot be stored`);
+    const stored = {
+      dtype: member.dtype,
+      store: store?.operand ?? null,
+      accumulate: store?.accumulate ?? null,
+    };
+    if (member.dtype !== "f32" && member.kind !== "map")
+      throw new Error(`${member.site}: a ${member.kind} of whole numbers`);
     if (member.kind === "map") {
       const body = mapExpr(member.body, (e) => {
         if (e.kind === "operand") return operand(number.get(member.operands[e.index]!)!, e.type);
         if (e.kind === "index") return indices.get(e.name) ?? e;
         return e;
       });
-      return { kind: unit.roles.get(member) === "row" ? "row-map" : "map", op: null, body, ...stored };
+      const whole = member.dtype === "i32" ? unary("to-int", body) : body;
+      return { kind: unit.roles.get(member) === "row" ? "row-map" : "map", op: null, body: whole, ...stored };
     }
     if (member.kind !== "reduce") throw new Error(`${member.kind} is no member of a rows unit`);
     const body = operand(number.get(member.operand)!);

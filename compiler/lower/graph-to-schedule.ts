@@ -82,7 +82,7 @@ class PhaseLowering {
       const context: RowsContext = {
         locate: (node) => this.#locate(node),
         store: (node) => (this.#targets.has(node) || read.has(node) ? this.#place(node) : null),
-        temporary: (site, shape) => this.#table.activation(`${this.#phase}:${site}`, shape),
+        temporary: (site, shape, dtype) => this.#table.activation(`${this.#phase}:${site}`, shape, dtype),
         before: (step) => this.#steps.push(step),
       };
       this.#steps.push(unitToRows(unit, context));
@@ -212,15 +212,16 @@ class PhaseLowering {
   /** The input under another order of its axes, copied. */
   #permuted(input: RowsInput, axes: readonly SizedAxis[], site: string): RowsInput {
     if (input.axes.every((axis, n) => axis.name === axes[n]!.name)) return input;
-    const operand = this.#temporary(`${site}.permuted`, axes);
+    const operand = this.#temporary(`${site}.permuted`, axes, input.dtype);
     this.#steps.push(copyStep(input, axes, { operand, accumulate: null }, site));
     return { operand, axes, dtype: input.dtype };
   }
 
-  #temporary(site: string, axes: readonly SizedAxis[]): Operand {
+  #temporary(site: string, axes: readonly SizedAxis[], dtype: "f32" | "i32" = "f32"): Operand {
     return this.#table.activation(
       `${this.#phase}:${site}`,
       axes.map((axis) => axis.size),
+      dtype,
     );
   }
 

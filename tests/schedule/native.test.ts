@@ -2,6 +2,30 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { benchShape, benchUpdate, decoderGraph, type DecoderShape } from "../../bench/decoder-graph.ts";
+import {
+  add,
+  binary,
+  eq,
+  index,
+  int,
+  lt,
+  mul,
+  operand,
+  real,
+  select,
+  size,
+  toReal,
+  uniform,
+} from "../../compiler/ir/expr.ts";
+import {
+  axis,
+  gatherNode,
+  graphOf,
+  mapNode,
+  parameterNode,
+  reduceNode,
+  tokenAxis,
+} from "../../compiler/ir/graph-build.ts";
 import { exprEvaluator, noValues } from "../../compiler/ir/evaluate-expr.ts";
 import { differentiate } from "../../compiler/passes/differentiate.ts";
 import type { Device } from "../../runtime/device/device.ts";
@@ -33,6 +57,46 @@ describe("random graphs", () => {
       ),
       { numRuns: 3, seed: 5, endOnFailure: true },
     );
+  });
+});
+
+describe("whole numbers", () => {
+  it("are computed, stored, gathered by and mixed with reals", async () => {
+    const t = tokenAxis;
+    const [p, i] = [axis("p", 40), axis("i", 21)];
+    const table = parameterNode("table", [p, i], { kind: "normal", deviation: 1 });
+    const position = mapNode([], binary("mod", add(index("t"), size("query-start")), int(7)), "position", [
+      t,
+    ]);
+    const late = mapNode([position], lt(int(3), operand(0, "int")), "late");
+    const rows = gatherNode(table, "p", position, "rows");
+    const mixed = mapNode(
+      [rows, position, late],
+      select(eq(operand(2, "int"), int(1)), mul(operand(0), toReal(operand(1, "int"))), operand(0)),
+      "mixed",
+    );
+    const graph = graphOf({ mixed, rows, late: mapNode([late], toReal(operand(0, "int")), "late") });
+    const built = await build({ loss: graph }, device, { batch: 2, length: 33 });
+    fillModel(built, 2, 1);
+    built.model.run("loss", {});
+    for (const [name, want] of meaningOf(built, "loss"))
+      expectClose(built.model.tensor(name), want.data, 1e-6, name);
+    built.model.close();
+  });
+
+  it("make the same random numbers as the interpreter, fused or not", async () => {
+    const rows = axis("r", 37);
+    const x = parameterNode("x", [rows, axis("i", 45)], { kind: "normal", deviation: 1 });
+    const dropped = mapNode([x], select(lt(uniform(4), real(0.3)), real(0), operand(0)), "dropped");
+    const total = reduceNode("sum", dropped, ["i"], "total");
+    const noisy = mapNode([total], add(operand(0), uniform(9)), "noisy");
+    const built = await build({ loss: graphOf({ dropped, noisy }) }, device, { batch: 1, length: 1 });
+    fillModel(built, 2, 1);
+    const random = { seed: 12_345, step: 7 };
+    built.model.run("loss", random);
+    for (const [name, want] of meaningOf(built, "loss", random))
+      expectClose(built.model.tensor(name), want.data, 1e-6, name);
+    built.model.close();
   });
 });
 

@@ -16,6 +16,9 @@ LCTX_INLINE vi lctx_load_int_left(const int32_t *p, int64_t left) {
 LCTX_INLINE void lctx_store_left(float *p, vf x, int64_t left) {
   if (left >= LCTX_LANES) lctx_store(p, x); else lctx_store_part(p, x, left);
 }
+LCTX_INLINE void lctx_store_int_left(int32_t *p, vi x, int64_t left) {
+  for (int64_t i = 0; i < left && i < LCTX_LANES; i++) p[i] = x[i];
+}
 LCTX_INLINE vf lctx_load_across(const float *p, int64_t stride, int64_t left) {
   vf r = lctx_splat_real(0.0f);
   for (int i = 0; i < LCTX_LANES; i++) if (i < left) r[i] = p[i * stride];
@@ -114,7 +117,8 @@ export class RowsBody {
       const value = rowPrinter.print(stage.body);
       const known = identifier("value", n);
       parts.push(rowPrinter.take(scopes.call), rowPrinter.take(scopes.row));
-      parts.push(c`const float ${known} = ${value.text};\n`, this.#storeRow(n, known));
+      const type = this.#typed(stage, value) === "real" ? c`float` : c`int32_t`;
+      parts.push(c`const ${type} ${known} = ${value.text};\n`, this.#storeRow(n, known));
     };
     const last = Math.max(0, ...this.#levels);
     for (let pass = 0; pass <= last; pass++) {
@@ -164,11 +168,12 @@ export class RowsBody {
     };
     for (const n of roots) {
       const value = printer.print(stages[n]!.body);
-      if (value.type !== "real")
-        throw new Error(`${this.#step.site}: a ${value.type} where a real is stored`);
+      const whole = this.#typed(stages[n]!, value) === "int";
       const text = printer.spread(value);
       body.push(printer.take(scopes.width));
-      uses(n, text);
+      if (whole)
+        body.push(c`lctx_store_int_left(c->${identifier("out", n)} + row * width + j, ${text}, left);\n`);
+      else uses(n, text);
     }
     const reduces = roots.filter((n) => stages[n]!.kind === "reduce");
     parts.push(printer.take(scopes.call), printer.take(scopes.row));
@@ -192,9 +197,19 @@ ${inner}}
     }
   }
 
+  /** The type of a stage's value. Throws when the body gives another than the stage stores. */
+  #typed(stage: RowsStage, value: PrintedValue): "real" | "int" {
+    const type = stage.dtype === "f32" ? "real" : "int";
+    if (value.type !== type) throw new Error(`${this.#step.site}: a ${value.type} where a ${type} is stored`);
+    if (type === "int" && stage.accumulate !== null)
+      throw new Error(`${this.#step.site}: whole numbers are not added up`);
+    return type;
+  }
+
   #storeRow(n: number, value: Fragment): Fragment {
     if (this.#step.stages[n]!.store === null) return c`(void)${value};\n`;
     const target = c`c->${identifier("out", n)}[row]`;
+    if (this.#step.stages[n]!.dtype === "i32") return c`${target} = ${value};\n`;
     return c`${target} = ${this.accumulated(n, target, c``)} + ${value};\n`;
   }
 
@@ -252,9 +267,9 @@ ${inner}}
     const readStage = (n: number): PrintedValue => {
       const stage: RowsStage = stages[n]!;
       if (stage.kind === "reduce" || stage.kind === "row-map")
-        return single(identifier("value", n), "real", scopes.row);
+        return single(identifier("value", n), stage.dtype === "f32" ? "real" : "int", scopes.row);
       if (stage.kind === "column-sum") throw new Error("a column sum is read inside its own step");
-      const stored = stage.store !== null && stage.accumulate === null;
+      const stored = stage.store !== null && stage.accumulate === null && stage.dtype === "f32";
       if (pass !== "row" && this.#levels[n]! < pass && stored && isSlow(stage.body))
         return lanes(c`lctx_load_left(c->${identifier("out", n)} + row * width + j, left)`, "real");
       return printer.print(stage.body);

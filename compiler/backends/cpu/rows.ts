@@ -75,7 +75,10 @@ export function rowsKernel(step: RowsStep, entry: number): RowsKernel {
       c`buffers[${buffer++}]`,
     );
   });
-  for (const n of stored) field(c`float *`, identifier("out", n), c`buffers[${buffer++}]`);
+  for (const n of stored) {
+    const type = step.stages[n]!.dtype === "f32" ? c`float *` : c`int32_t *`;
+    field(type, identifier("out", n), c`buffers[${buffer++}]`);
+  }
   for (const n of sums) field(c`float *`, identifier("part", n), c`buffers[${buffer++}]`);
   step.rowAxes.forEach((_, n) => field(c`int64_t `, identifier("n", n), c`sizes[${n}]`));
   field(c`int64_t `, c`width`, c`sizes[${step.rowAxes.length}]`);
