@@ -1,13 +1,12 @@
 // Bundles the command line, the compiler and the runtime into dist/; packages of node_modules stay outside.
 import { build } from "esbuild";
-import { existsSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, rmSync } from "node:fs";
 
 rmSync("dist", { recursive: true, force: true });
 const entryPoints = {
   cli: "compiler/cli/main.ts",
   compiler: "compiler/index.ts",
   runtime: "runtime/index.ts",
-  worker: "runtime/device/cpu/wasm-worker.ts",
   prettier: "grammar/prettier-plugin.ts",
 };
 await build({
@@ -22,3 +21,5 @@ await build({
   sourcemap: true,
   logLevel: "warning",
 });
+// Worker threads load this file by its address beside the bundle.
+copyFileSync("runtime/device/cpu/wasm-worker.mjs", "dist/wasm-worker.mjs");
