@@ -163,7 +163,7 @@ function parsing(
   const wanted = expected(error);
   if (token.image === "==" && wanted === "`=`")
     return messages.oneEqualsSign(span, { fix: { span, text: "=" } });
-  if (token.image === "=") {
+  if (token.image === "=" && previous?.image !== "=") {
     const named = previous?.tokenType.name === "Identifier" && /^[(,]$/.test(tokens[index - 2]?.image ?? "");
     if (innermost?.image === "(" && named)
       return messages.argumentSign({ name: previous.image }, span, { fix: { span, text: ":" } });
@@ -177,6 +177,12 @@ function parsing(
     return messages.separator({ sign: token.image }, span, { fix: { span, text: "" } });
   if (reserved.has(token.image) && wanted === "a name")
     return messages.reservedWord({ word: token.image }, span);
+  // A word that starts a clause is read as a name after a sign: `mask a = q >= k and` and then `mask b`.
+  const sign = tokens[index - 2]?.image ?? "";
+  const startsClause =
+    previous !== undefined && [...places.values()].some(({ words }) => words.includes(previous.image));
+  if (startsClause && (/^(?:and|or|not|in|by|top)$/.test(sign) || /^[-+*/%^<>=!]=?$/.test(sign)))
+    return messages.expressionMissing({ met: describe(previous) }, spanOf(previous));
   const place = places.get(rule);
   if (
     place !== undefined &&

@@ -8,6 +8,153 @@ export const messages = {
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),
+  /** `{adapter}` {problem} */
+  adapterClause: (holes: { readonly adapter: Hole; readonly problem: Hole; readonly site: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-clause","severity":"error","title":"`{adapter}` {problem}","label":"not on {site} sites","help":null}, holes, span, extras),
+  /** `{adapter}` is attached to `{site}` twice */
+  adapterOverlap: (holes: { readonly adapter: Hole; readonly site: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-overlap","severity":"error","title":"`{adapter}` is attached to `{site}` twice","label":"again here","help":"keep one"}, holes, span, extras),
+  /** `{adapter}` changes the shape of `{site}` */
+  adapterShape: (holes: { readonly adapter: Hole; readonly site: Hole; readonly found: Hole; readonly expected: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-shape","severity":"error","title":"`{adapter}` changes the shape of `{site}`","label":"{found} instead of {expected}","help":"an adapter keeps the axes of what it replaces"}, holes, span, extras),
+  /** `{adapter}` fits {expected} sites */
+  adapterSiteKind: (holes: { readonly adapter: Hole; readonly expected: Hole; readonly site: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-site-kind","severity":"error","title":"`{adapter}` fits {expected} sites","label":"`{site}` is {found} site","help":null}, holes, span, extras),
+  /** no site `{pattern}` in {model} */
+  adapterSiteUnknown: (holes: { readonly pattern: Hole; readonly model: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-site-unknown","severity":"error","title":"no site `{pattern}` in {model}","label":"matches nothing","help":null}, holes, span, extras),
+  /** `{site}` is adapted and trained as well */
+  adapterTrainOverlap: (holes: { readonly site: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-train-overlap","severity":"error","title":"`{site}` is adapted and trained as well","label":"its own weights train here","help":"an adapter stands beside frozen weights: drop one of the two"}, holes, span, extras),
+  /** no adapter `{name}` */
+  adapterUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-unknown","severity":"error","title":"no adapter `{name}`","label":"not defined here","help":null}, holes, span, extras),
+  /** `{callee}` takes {count} arguments */
+  argumentCount: (holes: { readonly callee: Hole; readonly count: Hole; readonly parameters: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-count","severity":"error","title":"`{callee}` takes {count} arguments","label":"one too many","help":"its parameters: {parameters}"}, holes, span, extras),
+  /** `{callee}` needs `{name}` */
+  argumentMissing: (holes: { readonly callee: Hole; readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-missing","severity":"error","title":"`{callee}` needs `{name}`","label":"`{name}` is not given","help":"write `{name}: …`"}, holes, span, extras),
+  /** an argument without a name follows a named one */
+  argumentOrder: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-order","severity":"error","title":"an argument without a name follows a named one","label":"which parameter is this?","help":"name it, or put it first"}, {}, span, extras),
+  /** `{name}` is given twice */
+  argumentRepeated: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-repeated","severity":"error","title":"`{name}` is given twice","label":"again here","help":"keep one"}, holes, span, extras),
+  /** `{name}` must be {expected} */
+  argumentType: (holes: { readonly name: Hole; readonly expected: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-type","severity":"error","title":"`{name}` must be {expected}","label":"this is {found}","help":null}, holes, span, extras),
+  /** `{callee}` has no parameter `{name}` */
+  argumentUnknown: (holes: { readonly callee: Hole; readonly name: Hole; readonly parameters: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"argument-unknown","severity":"error","title":"`{callee}` has no parameter `{name}`","label":"unknown","help":"its parameters: {parameters}"}, holes, span, extras),
+  /** an attention takes Q, K and V */
+  attentionInputs: (holes: { readonly problem: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"attention-inputs","severity":"error","title":"an attention takes Q, K and V","label":"{problem}","help":"`attention(Q, K, V)` with Q over [heads, size], K and V over [key-value heads, size]"}, holes, span, extras),
+  /** expected {expected}, found {found} */
+  axesMismatch: (holes: { readonly expected: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"axes-mismatch","severity":"error","title":"expected {expected}, found {found}","label":"{found}","help":null}, holes, span, extras),
+  /** there is no axis `{name}` to reduce */
+  axisAbsent: (holes: { readonly name: Hole; readonly axes: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"axis-absent","severity":"error","title":"there is no axis `{name}` to reduce","label":"the body has {axes}","help":null}, holes, span, extras),
+  /** axis `{name}` has two sizes, {left} and {right} */
+  axisMismatch: (holes: { readonly name: Hole; readonly left: Hole; readonly right: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"axis-mismatch","severity":"error","title":"axis `{name}` has two sizes, {left} and {right}","label":"{right} here, {left} before","help":null}, holes, span, extras),
+  /** axis `{name}` has no size */
+  axisUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"axis-unknown","severity":"error","title":"axis `{name}` has no size","label":"its size is not stated","help":"state it at its first use: `{name}: …`"}, holes, span, extras),
+  /** `{name}` does not exist for these settings */
+  childAbsent: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"child-absent","severity":"error","title":"`{name}` does not exist for these settings","label":"left out by its `where`","help":"use it only under the same condition"}, holes, span, extras),
+  /** `{name}` must not be negative */
+  countNegative: (holes: { readonly name: Hole; readonly value: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"count-negative","severity":"error","title":"`{name}` must not be negative","label":"gives {value}","help":"a Count is 0, 1, 2, …"}, holes, span, extras),
+  /** `{name}` must be a whole number */
+  countNotWhole: (holes: { readonly name: Hole; readonly value: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"count-not-whole","severity":"error","title":"`{name}` must be a whole number","label":"gives {value}","help":"a Count is 0, 1, 2, …"}, holes, span, extras),
+  /** `{name}` is defined by itself */
+  definitionTooDeep: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"definition-too-deep","severity":"error","title":"`{name}` is defined by itself","label":"this use never ends","help":"a definition may use only what does not use it"}, holes, span, extras),
+  /** division by zero */
+  divisionByZero: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"division-by-zero","severity":"error","title":"division by zero","label":"the divisor is 0 here","help":null}, {}, span, extras),
+  /** unknown function `{name}` */
+  functionUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"function-unknown","severity":"error","title":"unknown function `{name}`","label":"not defined here","help":null}, holes, span, extras),
+  /** {heads} heads do not share {kvHeads} key-value heads evenly */
+  headsNotMultiple: (holes: { readonly heads: Hole; readonly kvHeads: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"heads-not-multiple","severity":"error","title":"{heads} heads do not share {kvHeads} key-value heads evenly","label":"{heads} / {kvHeads} is not whole","help":"choose a number of heads that is a multiple of the key-value heads"}, holes, span, extras),
+  /** unknown start `{name}` */
+  initUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"init-unknown","severity":"error","title":"unknown start `{name}`","label":"not a way to start weights","help":"zeros, ones, constant(x), normal(deviation), uniform(limit)"}, holes, span, extras),
+  /** `{callee}` takes {count} inputs */
+  inputCount: (holes: { readonly callee: Hole; readonly count: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"input-count","severity":"error","title":"`{callee}` takes {count} inputs","label":"{found} given","help":null}, holes, span, extras),
+  /** `{name}` is not a module */
+  modelBase: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"model-base","severity":"error","title":"`{name}` is not a module","label":"a model is made from a module","help":"write `decoder`, or the name of a `module`"}, holes, span, extras),
+  /** no model `{name}` */
+  modelUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"model-unknown","severity":"error","title":"no model `{name}`","label":"not defined here","help":null}, holes, span, extras),
+  /** module `{name}` contains itself */
+  moduleRecursive: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"module-recursive","severity":"error","title":"module `{name}` contains itself","label":"one level deeper again","help":"a module's children must be other modules"}, holes, span, extras),
+  /** the model has more than {limit} module instances */
+  moduleSize: (holes: { readonly limit: Hole; readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"module-size","severity":"error","title":"the model has more than {limit} module instances","label":"repeated {count} times","help":"lower the count"}, holes, span, extras),
+  /** `{name}` is defined twice */
+  nameRepeated: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"name-repeated","severity":"error","title":"`{name}` is defined twice","label":"again here","help":"rename one"}, holes, span, extras),
+  /** unknown name `{name}` */
+  nameUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"name-unknown","severity":"error","title":"unknown name `{name}`","label":"not defined here","help":null}, holes, span, extras),
+  /** `{name}` is {kind}, not a value */
+  notAValue: (holes: { readonly name: Hole; readonly kind: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-a-value","severity":"error","title":"`{name}` is {kind}, not a value","label":"cannot be used here","help":null}, holes, span, extras),
+  /** the value is not finite */
+  notFinite: (holes: { readonly value: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-finite","severity":"error","title":"the value is not finite","label":"gives {value}","help":null}, holes, span, extras),
+  /** `{what}` cannot be used in a module */
+  notInModule: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-in-module","severity":"error","title":"`{what}` cannot be used in a module","label":"not here","help":null}, holes, span, extras),
+  /** `{what}` is not known when the spec is checked */
+  notStatic: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-static","severity":"error","title":"`{what}` is not known when the spec is checked","label":"a value per token or per weight","help":"settings, arguments and axis sizes are made of numbers and parameters only"}, holes, span, extras),
+  /** `{op}` does not take {found} */
+  operandType: (holes: { readonly op: Hole; readonly found: Hole; readonly expected: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"operand-type","severity":"error","title":"`{op}` does not take {found}","label":"{found}","help":"expected {expected}"}, holes, span, extras),
+  /** a model gives one score per token of the vocabulary */
+  outputShape: (holes: { readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"output-shape","severity":"error","title":"a model gives one score per token of the vocabulary","label":"gives {found}","help":"the output of a model has one axis, over the vocabulary"}, holes, span, extras),
+  /** `{name}` has no start */
+  paramWithoutInit: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"param-without-init","severity":"error","title":"`{name}` has no start","label":"how do its numbers begin?","help":"write `= normal(0.02)`, `= zeros` or `= ones`"}, holes, span, extras),
+  /** the settings of "{id}" are not known */
+  pretrainedUnknown: (holes: { readonly id: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"pretrained-unknown","severity":"error","title":"the settings of \"{id}\" are not known","label":"no `pretrained` item has this name","help":"declare them: `pretrained \"{id}\" = decoder { … }`"}, holes, span, extras),
+  /** `{callee}` needs the setting `{name}` */
+  settingMissing: (holes: { readonly callee: Hole; readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"setting-missing","severity":"error","title":"`{callee}` needs the setting `{name}`","label":"`{name}` is not set","help":"add `{name} …`"}, holes, span, extras),
+  /** `{name}` is set twice */
+  settingRepeated: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"setting-repeated","severity":"error","title":"`{name}` is set twice","label":"again here","help":"keep one"}, holes, span, extras),
+  /** `{callee}` has no setting `{name}` */
+  settingUnknown: (holes: { readonly callee: Hole; readonly name: Hole; readonly parameters: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"setting-unknown","severity":"error","title":"`{callee}` has no setting `{name}`","label":"unknown","help":"its settings: {parameters}"}, holes, span, extras),
+  /** unknown kind of site `{name}` */
+  siteKindUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"site-kind-unknown","severity":"error","title":"unknown kind of site `{name}`","label":"not a kind","help":"kinds: linear, embed, attention, residual"}, holes, span, extras),
+  /** cannot split {found} numbers into {expected} */
+  splitSize: (holes: { readonly found: Hole; readonly expected: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"split-size","severity":"error","title":"cannot split {found} numbers into {expected}","label":"{found} numbers","help":"the sizes of the new axes must multiply to {found}"}, holes, span, extras),
+  /** two texts of different length meet */
+  tokensMismatch: (holes: { readonly left: Hole; readonly right: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"tokens-mismatch","severity":"error","title":"two texts of different length meet","label":"{left} and {right} tokens before the text","help":"put the learned vectors before both"}, holes, span, extras),
+  /** unknown type `{name}` */
+  typeUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"type-unknown","severity":"error","title":"unknown type `{name}`","label":"not a type","help":"types: Count, Real, Bool, Text, Pair, Attention, Rotation, Module"}, holes, span, extras),
+  /** a number is needed here */
+  valueNotReal: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"value-not-real","severity":"error","title":"a number is needed here","label":"this is true or false","help":"write `if … then 1 else 0`"}, {}, span, extras),
   /** cannot read `{path}` */
   fileUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"file-unknown","severity":"error","title":"cannot read `{path}`","label":"","help":null}, holes, span, extras),
@@ -86,4 +233,67 @@ export const messages = {
   /** `{character}` is not part of the language */
   unknownCharacter: (holes: { readonly character: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"unknown-character","severity":"error","title":"`{character}` is not part of the language","label":"not known","help":"remove it"}, holes, span, extras),
+  /** {sequences} rows cannot be split into {accumulate} runs */
+  accumulateNotWhole: (holes: { readonly sequences: Hole; readonly accumulate: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"accumulate-not-whole","severity":"error","title":"{sequences} rows cannot be split into {accumulate} runs","label":"not a divisor of {sequences}","help":null}, holes, span, extras),
+  /** {tokens} tokens are not a whole number of rows */
+  batchNotWhole: (holes: { readonly tokens: Hole; readonly length: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"batch-not-whole","severity":"error","title":"{tokens} tokens are not a whole number of rows","label":"rows have {length} tokens","help":"choose a multiple of {length}, or count `sequences`"}, holes, span, extras),
+  /** rows of {length} tokens do not fit {model} */
+  lengthTooLong: (holes: { readonly length: Hole; readonly model: Hole; readonly limit: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"length-too-long","severity":"error","title":"rows of {length} tokens do not fit {model}","label":"its length is {limit}","help":"lower `length` here or raise it in the model"}, holes, span, extras),
+  /** {to} is not reached from {from} by doubling */
+  lengthsNotDoubling: (holes: { readonly to: Hole; readonly from: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"lengths-not-doubling","severity":"error","title":"{to} is not reached from {from} by doubling","label":"not {from} times a power of two","help":null}, holes, span, extras),
+  /** the attention sees tokens it has to predict */
+  lossSeesTarget: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-sees-target","severity":"error","title":"the attention sees tokens it has to predict","label":"counts targets that are visible","help":"write `loss next_token except ahead`"}, {}, span, extras),
+  /** unknown loss `{name}` */
+  lossUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-unknown","severity":"error","title":"unknown loss `{name}`","label":"not a loss","help":"write `loss next_token`"}, holes, span, extras),
+  /** nothing in {model} trains */
+  nothingTrains: (holes: { readonly model: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"nothing-trains","severity":"error","title":"nothing in {model} trains","label":"every weight is frozen","help":"attach an adapter, or name sites with `train`"}, holes, span, extras),
+  /** `{what}` cannot be used in an optimizer */
+  optimizerExpression: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"optimizer-expression","severity":"error","title":"`{what}` cannot be used in an optimizer","label":"not here","help":"an optimizer sees one element: `w`, `g`, `step`, its states and parameters"}, holes, span, extras),
+  /** no optimizer `{name}` */
+  optimizerUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"optimizer-unknown","severity":"error","title":"no optimizer `{name}`","label":"not defined here","help":null}, holes, span, extras),
+  /** optimizer `{name}` has no parameter `lr` */
+  optimizerWithoutLr: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"optimizer-without-lr","severity":"error","title":"optimizer `{name}` has no parameter `lr`","label":"the schedule has nothing to set","help":"declare `lr: Real`"}, holes, span, extras),
+  /** optimizer `{name}` has no single `update` */
+  optimizerWithoutUpdate: (holes: { readonly name: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"optimizer-without-update","severity":"error","title":"optimizer `{name}` has no single `update`","label":"{found} `update` clauses","help":"say the new weight once: `update w - lr * g`"}, holes, span, extras),
+  /** `{path}` could mean several recipes */
+  overrideAmbiguous: (holes: { readonly path: Hole; readonly names: Hole; readonly example: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"override-ambiguous","severity":"error","title":"`{path}` could mean several recipes","label":"{names}","help":"write the model's name first: `{example}`"}, holes, span, extras),
+  /** nothing is called `{path}` */
+  overrideUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"override-unknown","severity":"error","title":"nothing is called `{path}`","label":"no such setting","help":"write `Model.setting=value`, `train.clause=value` or `train.optimizer.lr=value`"}, holes, span, extras),
+  /** unknown precision `{name}` */
+  precisionUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"precision-unknown","severity":"error","title":"unknown precision `{name}`","label":"not a precision","help":"write `f32` or `bf16`"}, holes, span, extras),
+  /** the cpu computes in f32 where the recipe says {name} */
+  precisionWidened: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"precision-widened","severity":"remark","title":"the cpu computes in f32 where the recipe says {name}","label":"wider than asked","help":"results are those of f32; memory is that of f32"}, holes, span, extras),
+  /** unknown recompute policy `{name}` */
+  recomputeUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"recompute-unknown","severity":"error","title":"unknown recompute policy `{name}`","label":"not a policy","help":"write `none` or `layers`"}, holes, span, extras),
+  /** unknown schedule `{name}` */
+  scheduleUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"schedule-unknown","severity":"error","title":"unknown schedule `{name}`","label":"not a shape","help":"shapes: constant, cosine, linear"}, holes, span, extras),
+  /** the recipe has no `{clause}` */
+  trainClauseMissing: (holes: { readonly clause: Hole; readonly example: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"train-clause-missing","severity":"error","title":"the recipe has no `{clause}`","label":"needs a `{clause}` line","help":"add `{example}`"}, holes, span, extras),
+  /** `{clause}` is stated twice */
+  trainClauseRepeated: (holes: { readonly clause: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"train-clause-repeated","severity":"error","title":"`{clause}` is stated twice","label":"again here","help":"keep one"}, holes, span, extras),
+  /** `{name}` has two recipes */
+  trainRepeated: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"train-repeated","severity":"error","title":"`{name}` has two recipes","label":"again here","help":"keep one"}, holes, span, extras),
+  /** `{name}` must be {expected} */
+  valueOutOfRange: (holes: { readonly name: Hole; readonly expected: Hole; readonly value: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"value-out-of-range","severity":"error","title":"`{name}` must be {expected}","label":"gives {value}","help":null}, holes, span, extras),
 } as const;

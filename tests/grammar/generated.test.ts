@@ -54,6 +54,28 @@ describe("generated files", () => {
 });
 
 describe("syntax messages", () => {
+  const told = (text: string): string[] =>
+    parseFile("a.lctx", text).diagnostics.map(
+      (d) => `${d.code} ${text.slice(d.primary.span.start, d.primary.span.end)}`,
+    );
+
+  it("point at the place that is wrong, not where reading stopped", () => {
+    expect(told("mask a = q >= k and\nmask b = q >= k")).toEqual(["expression-missing mask"]);
+    expect(told("mask a = q >= k && k < 3\nmask b = = 2")).toEqual([
+      "foreign-symbol &&",
+      "expression-missing =",
+    ]);
+    expect(told("let f = lambda x: x")).toEqual(["foreign-word lambda"]);
+    expect(told("attention A() { mask f(q }")).toEqual(["not-closed }"]);
+    expect(told("mask a = q ** 2")).toEqual(["foreign-symbol **"]);
+  });
+
+  it("tell several mistakes of one file", () => {
+    const text =
+      "mask a = q >=\n\nattention B() {\n  msak q >= k\n  blocks c = 4\n  mask q >= k\n}\n\nmodel C = decoder { vocab = 2 }\n";
+    expect(told(text).length).toBeGreaterThanOrEqual(3);
+  });
+
   const shown = entries.filter((entry) => entry.area === "syntax" && entry.wrong !== null);
   it.each(shown)("$code", ({ code, wrong, right }) => {
     expect([...new Set(parseFile("wrong.lctx", wrong!).diagnostics.map((d) => d.code))]).toEqual([code]);
