@@ -1,42 +1,33 @@
-/** Reports mistakes in static values, models, adapters and recipes: one template a code, with holes. */
-import type { Span } from "../source/span.ts";
-import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+/** Reports mistakes by their code, with wording from the catalogue. */
+import type { Diagnostic, Extras, Hole } from "../diagnostics/diagnostic.ts";
+import { messages } from "../diagnostics/messages.gen.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
-import { mistakeTexts, type MistakeCode } from "./mistake-texts.ts";
+import type { Span } from "../source/span.ts";
 
-export type Holes = Readonly<Record<string, string | number>>;
+/** `nameUnknown` as `name-unknown`. */
+type Kebab<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? Head extends Lowercase<Head>
+    ? `${Head}${Kebab<Tail>}`
+    : `-${Lowercase<Head>}${Kebab<Tail>}`
+  : "";
 
-export interface MistakeExtras {
-  /** Other places, with what is there. */
-  readonly secondary?: readonly { readonly span: Span; readonly label: string }[];
-  /** Replaces the template's help; null for none. */
-  readonly help?: string | null;
-}
+export type MistakeCode = Kebab<keyof typeof messages>;
+export type MistakeExtras = Extras;
+type WithHoles = (holes: Readonly<Record<string, Hole>>, span: Span, extras?: Extras) => Diagnostic;
+type Plain = (span: Span, extras?: Extras) => Diagnostic;
 
-/** `{name}` in a template is the hole `name`; a hole without value stays visible, so that a test catches it. */
-function fill(template: string, holes: Holes): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(holes[name] ?? whole));
-}
+const camel = (code: string): string =>
+  code.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-/** Adds the diagnostic of `code` at `span`. */
+/** Adds the diagnostic of `code` at `span`; `holes` are those that the catalogue's entry names. */
 export function mistake(
   reporter: Reporter,
   code: MistakeCode,
   span: Span,
-  holes: Holes = {},
-  extras: MistakeExtras = {},
+  holes: Readonly<Record<string, Hole>> = {},
+  extras: Extras = {},
 ): void {
-  const text = mistakeTexts[code];
-  const help = extras.help === undefined ? text.help : extras.help;
-  const diagnostic: Diagnostic = {
-    code,
-    severity: "severity" in text ? text.severity : "error",
-    title: fill(text.title, holes),
-    primary: { span, label: fill(text.label, holes) },
-    secondary: extras.secondary ?? [],
-    help: help === null ? null : fill(help, holes),
-    drawing: null,
-    fix: null,
-  };
-  reporter.add(diagnostic);
+  const make = (messages as unknown as Readonly<Record<string, WithHoles | Plain>>)[camel(code)]!;
+  const plain = Object.keys(holes).length === 0;
+  reporter.add(plain ? (make as Plain)(span, extras) : (make as WithHoles)(holes, span, extras));
 }

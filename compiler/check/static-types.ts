@@ -3,7 +3,7 @@ import type { Expr, Parameter } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Definition } from "./environment.ts";
 import { mistake, type MistakeExtras } from "./mistakes.ts";
-import { nearest } from "./nearest.ts";
+import { didYouMean as suggestion } from "../diagnostics/suggest.ts";
 import type { NumberValue, StaticValue, UnknownValue } from "./static-value.ts";
 
 export const unknown: UnknownValue = { kind: "unknown" };
@@ -44,8 +44,11 @@ export function describeItem(definition: Definition): string {
 
 /** Help that names the nearest candidate, or nothing when none is near. */
 export function didYouMean(name: string, candidates: readonly string[]): MistakeExtras {
-  const found = nearest(name, candidates);
-  return found === null ? {} : { help: `did you mean \`${found}\`?` };
+  const help = suggestion(
+    name,
+    candidates.map((candidate) => ({ name: candidate, kind: "" })),
+  );
+  return help === null ? {} : { help };
 }
 
 const expectations: Readonly<Record<string, string>> = {

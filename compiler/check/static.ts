@@ -235,6 +235,7 @@ export function bindArguments(
   for (const [n, argument] of call.arguments.entries()) {
     if (argument.name === null && named) {
       mistake(reporter, "argument-order", argument.value.span);
+      misnamed = true;
       ok = false;
       continue;
     }
@@ -286,7 +287,7 @@ export function bindArguments(
       const inner = { environment: definition.environment, values, depth };
       value = coerce(evaluateStatic(parameter.value, inner, reporter), parameter, parameter.value, reporter);
     } else {
-      // A misspelt name was reported: it is most likely this one.
+      // A misspelt or misplaced argument was reported: it is most likely this one.
       if (!misnamed) mistake(reporter, `${form}-missing`, call.span, { callee, name });
       value = unknown;
     }

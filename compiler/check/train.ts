@@ -7,6 +7,7 @@ import { mistake } from "./mistakes.ts";
 import { siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
 import { visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
+import { readOptimizer } from "./optimizer.ts";
 import { evaluateStatic, type StaticScope } from "./static.ts";
 import { describeItem, describeValue, didYouMean } from "./static-types.ts";
 import type { MethodValue } from "./static-value.ts";
@@ -320,7 +321,7 @@ function checkOptimizer(clauses: Clauses, scope: StaticScope, reporter: Reporter
   const value = evaluateStatic(clause.optimizer, scope, reporter);
   if (value.kind !== "method") return null;
   const lr = value.arguments.get("lr");
-  if (lr?.kind === "number") return value;
+  if (lr?.kind === "number") return readOptimizer(value, reporter) === null ? null : value;
   mistake(reporter, "optimizer-without-lr", definition.item.name.span, { name });
   return null;
 }

@@ -93,7 +93,7 @@ describe("checkpoints of transformers", () => {
     expect(found.gradients.size).toBe(model.parameters.length);
     // Some gradients are zero by symmetry (a bias of keys without rotation): both sides hold only rounding there.
     for (const [path, gradient] of found.gradients)
-      expect(distance(gradient, read(grads)(path), 1e-5), path).toBeLessThan(1e-4);
+      expect(distance(gradient, read(grads)(path), 1e-4), path).toBeLessThan(1e-4);
     // Nothing in the checkpoint is left unread.
     expect(new Set(model.parameters.map((parameter) => names(parameter.path).name))).toEqual(
       new Set(weights.names),

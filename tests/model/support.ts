@@ -55,13 +55,14 @@ const k = ir.index("k");
 
 /** Causal attention and plain rotations, whatever is asked. */
 export const plainMethods: Methods = {
-  instantiateAttention() {
+  instantiateAttention(value) {
+    const visible = value.arguments.get("visible");
     const meaning = {
       mask: ir.le(k, q),
       score: ir.logit,
       buffers: [],
       regions: [{ when: ir.bool(true), queryPosition: q, keyPosition: k }],
-      ahead: null,
+      ahead: visible?.kind === "number" ? ir.lt(k, ir.int(visible.value)) : null,
       unsupported: [],
     };
     return { parameters: [], phases: { training: meaning, evaluation: meaning, decoding: meaning } };
