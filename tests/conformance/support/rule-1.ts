@@ -10,8 +10,8 @@ import type { Spec } from "./random-specs.ts";
 const unit = 2 ** -24;
 /** Multiple of the rounding unit: measured needs of correct single-precision kernels are below 4. */
 const factor = 8;
-/** Results below the smallest normal number may be 0. */
-const tiny = 2 ** -126;
+/** Weights and results near the smallest normal number may be 0. */
+const tiny = 2 ** -125;
 
 const evaluators = new WeakMap<Expr, (values: ExprValues) => number>();
 /** The evaluator of an expression, made once. */
@@ -196,7 +196,7 @@ export function attentionTolerances(
           const [toV, toK] = pair.early
             ? [bounds[afterTables + 1]!, bounds[afterTables]!]
             : [boundV, boundK(pair.region)];
-          const weight = (amplify + 1) * pair.p;
+          const weight = (amplify + 1) * pair.p + tiny / (factor * unit);
           let reach = 0;
           for (let i = 0; i < e; i++) {
             boundO[at * e + i]! += weight * Math.abs(from[pair.valueAt + i]!);
