@@ -55,7 +55,10 @@ class KernelTable {
 
 class ProgramBuilder {
   readonly tensors: Tensor[];
-  readonly kernels = new KernelTable();
+  /** Kernels of products, rows and the update. */
+  readonly fused = new KernelTable();
+  /** Kernels of nodes that have one of their own. */
+  readonly nodes = new KernelTable();
 
   constructor(tensors: readonly Tensor[]) {
     this.tensors = [...tensors];
@@ -88,7 +91,7 @@ class ProgramBuilder {
 
   #matmul(step: MatmulStep): Launch {
     return {
-      kernel: this.kernels.add(() => matmulKernel, "matmul").entry,
+      kernel: this.fused.add(() => matmulKernel, "matmul").entry,
       label: `${step.site}: matmul`,
       buffers: [step.a.tensor, step.b.tensor, step.out.tensor],
       writes: [step.out.tensor],
@@ -99,7 +102,7 @@ class ProgramBuilder {
 
   #rows(phase: string, step: RowsStep): Launch {
     let made = rowsKernel(step, 0);
-    const kernel = this.kernels.add((number) => {
+    const kernel = this.fused.add((number) => {
       made = rowsKernel(step, number);
       return made.kernel;
     }, "rows");
@@ -119,7 +122,7 @@ class ProgramBuilder {
 
   #node(phase: string, step: NodeStep): Launch {
     const made = nodeKernel(step.node, {});
-    const kernel = this.kernels.add(() => made.kernel, made.kernel.entry);
+    const kernel = this.nodes.add(() => made.kernel, made.kernel.entry);
     const results = step.results.map((result) => result?.tensor ?? noTensor);
     const scratch =
       made.scratch === null ? [] : [this.scratch(`${phase}:${step.site}`, [made.scratch.elements])];
@@ -154,7 +157,7 @@ class ProgramBuilder {
     const { kernel, scalars } = updateKernel(rule);
     return [
       {
-        kernel: this.kernels.add(() => gradientNormKernel, "gradient_norm").entry,
+        kernel: this.fused.add(() => gradientNormKernel, "gradient_norm").entry,
         label: "gradient-norm: sum of squares",
         buffers: [norm, partial, ...gradients],
         writes: [norm, partial],
@@ -162,7 +165,7 @@ class ProgramBuilder {
         scalars: [],
       },
       {
-        kernel: this.kernels.add(() => kernel, "update").entry,
+        kernel: this.fused.add(() => kernel, "update").entry,
         label: "parameters: update",
         buffers: [norm, ...weights.flatMap((weight, n) => [weight, gradients[n]!, ...states[n]!])],
         writes: weights.flatMap((weight, n) => [weight, ...states[n]!]),
@@ -173,22 +176,18 @@ class ProgramBuilder {
   }
 }
 
-/** C files of the kernels and of the support library that they call. */
-function sourcesOf(kernels: readonly Kernel[]): KernelSources {
-  const text = joinFragments(
-    [
-      c`#include "lctx.h"\n#include <string.h>\n`,
-      preludeText,
-      rowsHelpers,
-      updateHelpers,
-      ...kernels.map((kernel) => kernel.text),
-    ],
-    c`\n`,
-  );
-  return {
-    files: { ...supportSources, "kernels.c": text.text },
-    entries: kernels.map((kernel) => kernel.entry),
-  };
+/**
+ * C files of the kernels and of the support library that they call. Kernels of nodes are in files of their own: they
+ * compile side by side, and specs that share them share their objects.
+ */
+function sourcesOf(fused: readonly Kernel[], nodes: readonly Kernel[]): KernelSources {
+  const opening = c`#include "lctx.h"\n#include <string.h>\n`;
+  const files: Record<string, string> = { ...supportSources };
+  const helpers = [opening, preludeText, rowsHelpers, updateHelpers];
+  files["fused.c"] = joinFragments([...helpers, ...fused.map((kernel) => kernel.text)], c`\n`).text;
+  for (const kernel of nodes)
+    files[`${kernel.entry}.c`] = joinFragments([opening, preludeText, kernel.text], c`\n`).text;
+  return { files, entries: [...fused, ...nodes].map((kernel) => kernel.entry) };
 }
 
 /** The program of a schedule. Phases that the schedule lacks have no launches. */
@@ -210,6 +209,6 @@ export function scheduleToProgram(parts: ProgramParts): { program: Program; sour
       phases: { ...phases, update },
       maxLength: parts.maxLength,
     },
-    sources: sourcesOf(builder.kernels.kernels),
+    sources: sourcesOf(builder.fused.kernels, builder.nodes.kernels),
   };
 }
