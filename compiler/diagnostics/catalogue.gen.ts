@@ -4,6 +4,50 @@ import type { MessageEntry } from "./diagnostic.ts";
 /** Every message with its reason and its specs. */
 export const catalogue: readonly MessageEntry[] = [
   {
+    "code": "layout-unknown",
+    "area": "attention",
+    "severity": "error",
+    "title": "unknown layout `{name}`",
+    "label": "not a layout",
+    "help": "layouts: `half` (pairs m, m + dims/2), `interleaved` (pairs 2m, 2m + 1)",
+    "why": "The layout says which two numbers of a head form a pair that rotates together.",
+    "wrong": "rotation swapped(base: Real = 10_000) {\n  layout adjacent\n  angle base ^ (-2 * m / dims)\n}\n",
+    "right": "rotation swapped(base: Real = 10_000) {\n  layout interleaved\n  angle base ^ (-2 * m / dims)\n}\n"
+  },
+  {
+    "code": "not-in-rotation",
+    "area": "attention",
+    "severity": "error",
+    "title": "{what} cannot be used in a rotation",
+    "label": "not here",
+    "help": "a rotation is made of numbers, `m`, `dims` and functions of numbers",
+    "why": "Angles depend on the frequency pair `m` and on the rotation's parameters only.",
+    "wrong": "rotation odd(base: Real = 10_000) = base ^ (-2 * m / dims) * sum[d] m\n",
+    "right": "rotation even(base: Real = 10_000) = base ^ (-2 * m / dims)\n"
+  },
+  {
+    "code": "rotated-odd",
+    "area": "attention",
+    "severity": "error",
+    "title": "{count} dimensions cannot rotate in pairs",
+    "label": "an even number up to the head's size is needed",
+    "help": "choose an even head size, or state `rotated` with an even number",
+    "why": "Rotation turns pairs of numbers, so their number is even; a head cannot rotate more numbers than it has.",
+    "wrong": "model Small = decoder {\n  vocab 16  layers 1  heads 2  width 10  length 16\n}\n",
+    "right": "model Small = decoder {\n  vocab 16  layers 1  heads 2  width 16  length 16\n}\n"
+  },
+  {
+    "code": "rotation-without-angle",
+    "area": "attention",
+    "severity": "error",
+    "title": "rotation `{name}` has no angle",
+    "label": "needs one `angle` clause",
+    "help": "add `angle base ^ (-2 * m / dims)`",
+    "why": "The angle of each pair is what a rotation is for.",
+    "wrong": "rotation still(base: Real = 10_000) {\n  layout interleaved\n}\n",
+    "right": "rotation turning(base: Real = 10_000) {\n  layout interleaved\n  angle base ^ (-2 * m / dims)\n}\n"
+  },
+  {
     "code": "more-not-shown",
     "area": "general",
     "severity": "remark",

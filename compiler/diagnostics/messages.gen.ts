@@ -5,6 +5,18 @@ import type { Diagnostic, Extras, Hole } from "./diagnostic.ts";
 
 /** A constructor for each message of the catalogue. */
 export const messages = {
+  /** unknown layout `{name}` */
+  layoutUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"layout-unknown","severity":"error","title":"unknown layout `{name}`","label":"not a layout","help":"layouts: `half` (pairs m, m + dims/2), `interleaved` (pairs 2m, 2m + 1)"}, holes, span, extras),
+  /** {what} cannot be used in a rotation */
+  notInRotation: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-in-rotation","severity":"error","title":"{what} cannot be used in a rotation","label":"not here","help":"a rotation is made of numbers, `m`, `dims` and functions of numbers"}, holes, span, extras),
+  /** {count} dimensions cannot rotate in pairs */
+  rotatedOdd: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"rotated-odd","severity":"error","title":"{count} dimensions cannot rotate in pairs","label":"an even number up to the head's size is needed","help":"choose an even head size, or state `rotated` with an even number"}, holes, span, extras),
+  /** rotation `{name}` has no angle */
+  rotationWithoutAngle: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"rotation-without-angle","severity":"error","title":"rotation `{name}` has no angle","label":"needs one `angle` clause","help":"add `angle base ^ (-2 * m / dims)`"}, holes, span, extras),
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),

@@ -1,0 +1,144 @@
+/** From a spec's text to checked facts, and from a checked recipe to programs and kernels. Pure: files come from a host. */
+import type { KernelSources } from "../runtime/device/device.ts";
+import type { Program } from "../runtime/program.ts";
+import { defaultCadence, defaults, type TrainSettings } from "../runtime/train/settings.ts";
+import { buildProgram } from "./build-program.ts";
+import { checkProject, type CheckedProject } from "./check/check.ts";
+import type { Environment, SourceHost } from "./check/environment.ts";
+import { loadProject } from "./check/imports.ts";
+import { applyOverrides } from "./check/overrides.ts";
+import type { Model } from "./check/model/model.ts";
+import type { Recipe, RecipeStage } from "./check/train.ts";
+import type { Diagnostic } from "./diagnostics/diagnostic.ts";
+import { messages } from "./diagnostics/messages.gen.ts";
+import { Reporter } from "./diagnostics/reporter.ts";
+import type { Graph } from "./ir/graph.ts";
+import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
+import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
+import { recipeToSettings } from "./lower/recipe-to-settings.ts";
+import { differentiate } from "./passes/differentiate.ts";
+import type { GraphPass } from "./passes/pass.ts";
+import { optimizeGraph } from "./passes/pipeline.ts";
+
+export interface Checked {
+  readonly environment: Environment | null;
+  readonly project: CheckedProject | null;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly failed: boolean;
+  /** Text of every file read, by path. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+/** Checks a spec. `overrides` are `path=value` settings from the command line. */
+export function checkSpec(
+  path: string,
+  text: string,
+  host: SourceHost,
+  overrides: readonly string[] = [],
+): Checked {
+  const reporter = new Reporter();
+  const sources = new Map([[path, text]]);
+  const recording: SourceHost = {
+    read(name) {
+      const found = name === path ? text : host.read(name);
+      if (found !== null) sources.set(name, found);
+      return found;
+    },
+    library: (parts) => host.library(parts),
+  };
+  const loaded = loadProject(path, recording, reporter);
+  const environment =
+    loaded === null || overrides.length === 0 ? loaded : applyOverrides(loaded, overrides, reporter);
+  const project = environment === null || reporter.failed ? null : checkProject(environment, reporter);
+  return { environment, project, diagnostics: reporter.diagnostics, failed: reporter.failed, sources };
+}
+
+/** Graphs of a stage before they are scheduled. */
+export interface StageGraphs {
+  readonly loss: Graph;
+  readonly train: Graph;
+  readonly logits: Graph;
+}
+
+export interface CompiledStage {
+  readonly name: string;
+  readonly program: Program;
+  readonly kernels: KernelSources;
+  readonly graphs: StageGraphs;
+}
+
+export interface Compiled {
+  readonly model: Model;
+  readonly settings: TrainSettings;
+  readonly stages: readonly CompiledStage[];
+}
+
+/** The model with exactly a stage's weights trainable. */
+function modelOfStage(model: Model, stage: RecipeStage): Model {
+  const parameters = model.parameters.map((parameter) => ({
+    ...parameter,
+    trainable: stage.trainable.has(parameter.path),
+  }));
+  return { ...model, parameters };
+}
+
+/** The optimised graphs of a model; `after` sees each phase's graph after each pass. */
+export function stageGraphs(
+  model: Model,
+  trained: readonly string[],
+  after: (phase: keyof StageGraphs, pass: GraphPass, graph: Graph) => void = () => {},
+): StageGraphs {
+  const optimise = (phase: keyof StageGraphs, graph: Graph): Graph =>
+    optimizeGraph(graph, (pass, result) => after(phase, pass, result));
+  return {
+    loss: optimise("loss", modelToGraph(model, { phase: "evaluation", output: "loss" })),
+    train: optimise(
+      "train",
+      differentiate(modelToGraph(model, { phase: "training", output: "loss" }), trained),
+    ),
+    logits: optimise("logits", modelToGraph(model, { phase: "decoding", output: "logits" })),
+  };
+}
+
+function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): CompiledStage | null {
+  const own = modelOfStage(model, stage);
+  const rule = optimizerToRule(stage.optimizer, reporter);
+  if (rule === null) return null;
+  const trained = own.parameters.filter((parameter) => parameter.trainable).map(({ path }) => path);
+  const graphs = stageGraphs(own, trained);
+  const { program, sources } = buildProgram({
+    name: model.name,
+    graphs,
+    update: rule,
+    parameters: parameterInfos(own),
+    maxLength: model.maxLength,
+  });
+  return { name: stage.name, program, kernels: sources, graphs };
+}
+
+/** Programs and settings of a recipe; null after reported refusals. */
+export function compileRecipe(recipe: Recipe, reporter: Reporter): Compiled | null {
+  const { model } = recipe;
+  if (model.pretrained !== null) {
+    reporter.add(messages.pretrainedNotLoaded({ id: model.pretrained }, model.span));
+  }
+  for (const stage of recipe.stages)
+    if (stage.precision.name !== "f32")
+      reporter.add(messages.precisionWidened({ name: stage.precision.name }, stage.precision.span));
+  const stages: CompiledStage[] = [];
+  for (const stage of recipe.stages) {
+    const compiled = compileStage(model, stage, reporter);
+    if (compiled === null || reporter.failed) return null;
+    stages.push(compiled);
+  }
+  const settings = recipeToSettings(recipe, {
+    seed: defaults.seed,
+    tokenizer: defaults.tokenizer,
+    validate: defaults.validate,
+    clip: defaults.clip,
+    evaluateRows: defaults.evaluateRows,
+    keep: defaults.keep,
+    cadence: defaultCadence,
+  });
+  return { model, settings, stages };
+}

@@ -1,0 +1,187 @@
+/** Trains, evaluates and generates with a project: opens the device, finds the run, and hands over to the runtime. */
+import { basename, join, resolve } from "node:path";
+import { loadNewest } from "../checkpoint/checkpoint.ts";
+import { diskFiles } from "../checkpoint/files.ts";
+import { openCpuDevice, type DeviceOptions } from "../device/open.ts";
+import type { Device } from "../device/device.ts";
+import { LctxError } from "../errors.ts";
+import { instantiate } from "../executable.ts";
+import { generateRun } from "../generate/generate-run.ts";
+import type { ParameterInfo } from "../program.ts";
+import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-run.ts";
+import { train, type TrainOptions, type TrainResult } from "../train/trainer.ts";
+import type { TrainSettings } from "../train/settings.ts";
+import { carriedFrom, type InitialWeights } from "../train/weights.ts";
+import { keepPrograms, openOn, readRunProject, type Project } from "./project.ts";
+
+/** Where and on how many threads to run. */
+export interface Place {
+  readonly device?: DeviceOptions["kind"];
+  readonly threads?: number | undefined;
+  /** Where compiled kernels are kept; null: nowhere. */
+  readonly kernelCache?: string | null;
+}
+
+const open = (place: Place): Promise<Device> =>
+  openCpuDevice({
+    kind: place.device ?? "auto",
+    threads: place.threads,
+    cacheFolder: place.kernelCache ?? null,
+  });
+
+export interface TrainProjectOptions extends Place {
+  readonly runFolder: string;
+  readonly resume?: boolean;
+  readonly allowChange?: boolean;
+  readonly stopAfter?: number | null;
+  readonly tensorboard?: boolean;
+  readonly logFormat?: "text" | "json";
+  /** Text instead of the recipe's. */
+  readonly data?: string | null;
+  /** A run to start the weights from. */
+  readonly weights?: string | null;
+  readonly specText?: string | null;
+  readonly lock?: TrainOptions["lock"];
+  /** Told what the user should know before training starts. */
+  readonly note?: (line: string) => void;
+}
+
+/** Weights of another run's newest checkpoint; parameters that it does not have start as declared, and are counted. */
+function weightsOf(run: string, note: (line: string) => void): (info: ParameterInfo) => Float32Array | null {
+  const found = loadNewest(diskFiles, join(run, "checkpoints"));
+  if (found === null)
+    throw new LctxError("checkpoint-missing", `${run} has no checkpoint`, "give the folder of a trained run");
+  const tensors = carriedFrom(found.checkpoint);
+  const fresh: string[] = [];
+  let told = false;
+  const initial: InitialWeights = (info) => {
+    const tensor = tensors.get(info.path);
+    if (tensor === undefined) {
+      fresh.push(info.path);
+      if (!told) queueMicrotask(() => note(`${fresh.length} parameters are not in ${run} and start anew`));
+      told = true;
+      return null;
+    }
+    if (tensor.shape.join() !== info.shape.join() || !(tensor.values instanceof Float32Array))
+      throw new LctxError(
+        "safetensors-mismatch",
+        `"${info.path}" is [${info.shape.join(", ")}] here and [${tensor.shape.join(", ")}] in ${run}`,
+        "the two models must have the same sizes",
+      );
+    return tensor.values;
+  };
+  return initial;
+}
+
+/** Trains; the run's folder keeps programs and kernels, so that it can be used without the spec. */
+export async function trainProject(project: Project, options: TrainProjectOptions): Promise<TrainResult> {
+  const note = options.note ?? ((line: string) => process.stdout.write(`${line}\n`));
+  const device = await open(options);
+  try {
+    note(`${project.settings.model} on ${device.name}: ${device.description}`);
+    const settings: TrainSettings =
+      options.data == null
+        ? project.settings
+        : {
+            ...project.settings,
+            stages: project.settings.stages.map((stage) => ({
+              ...stage,
+              data: { ...stage.data, source: resolve(options.data!) },
+            })),
+          };
+    const initialWeights = options.weights == null ? null : weightsOf(options.weights, note);
+    const opener = openOn(device, project);
+    let kept = false;
+    return await train(
+      async (stage, index) => {
+        if (!kept) keepPrograms(options.runFolder, project);
+        kept = true;
+        return opener(stage, index);
+      },
+      settings,
+      {
+        runFolder: options.runFolder,
+        specFolder: project.dataFolder,
+        projectFolder: project.dataFolder,
+        resume: options.resume ?? false,
+        allowChange: options.allowChange ?? false,
+        stopAfter: options.stopAfter ?? null,
+        tensorboard: options.tensorboard ?? false,
+        logFormat: options.logFormat ?? "text",
+        specText: options.specText ?? null,
+        lock: options.lock ?? {},
+        initialWeights,
+      },
+    );
+  } finally {
+    device.close();
+  }
+}
+
+/** Opens a run's programs at any sizes. */
+function openRun(project: Project, device: Device): OpenAt {
+  return (stage, sizes, phases) => {
+    const { program, kernels } = project.stages[stage]!;
+    return instantiate(program, kernels, device, sizes, phases);
+  };
+}
+
+export interface EvaluateProjectOptions extends Place {
+  readonly data?: string | null;
+  readonly length?: number | null;
+}
+
+/** Evaluates a run. Null when it holds no text out. Throws LctxErrors. */
+export async function evaluateProject(
+  runFolder: string,
+  options: EvaluateProjectOptions = {},
+): Promise<RunEvaluation | null> {
+  const project = readRunProject(runFolder);
+  const device = await open(options);
+  try {
+    return await evaluateRun(runFolder, openRun(project, device), {
+      specFolder: project.dataFolder,
+      projectFolder: project.dataFolder,
+      data: options.data ?? null,
+      length: options.length ?? null,
+    });
+  } finally {
+    device.close();
+  }
+}
+
+export interface GenerateProjectOptions extends Place {
+  readonly prompt: string;
+  readonly tokens: number;
+  readonly temperature: number;
+  readonly topK?: number | null;
+  readonly topP?: number | null;
+  readonly seed: number;
+}
+
+/** Text of a run, piece by piece; the prompt is not repeated. Throws LctxErrors. */
+export async function* generateProject(
+  runFolder: string,
+  options: GenerateProjectOptions,
+): AsyncGenerator<string, { readonly tokens: number; readonly remarks: readonly string[] }> {
+  const project = readRunProject(runFolder);
+  const device = await open(options);
+  try {
+    return yield* generateRun(runFolder, openRun(project, device), {
+      prompt: options.prompt,
+      tokens: options.tokens,
+      temperature: options.temperature,
+      topK: options.topK ?? null,
+      topP: options.topP ?? null,
+      seed: options.seed,
+      specFolder: project.dataFolder,
+      projectFolder: project.dataFolder,
+    });
+  } finally {
+    device.close();
+  }
+}
+
+/** Where a model's runs go when nothing else is said. */
+export const defaultRunFolder = (model: string): string =>
+  join("runs", basename(model.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, "-")) || "model");
