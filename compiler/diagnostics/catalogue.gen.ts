@@ -48,6 +48,39 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "rotation turning(base: Real = 10_000) {\n  layout interleaved\n  angle base ^ (-2 * m / dims)\n}\n"
   },
   {
+    "code": "override-form",
+    "area": "command",
+    "severity": "error",
+    "title": "`{text}` is not of the form path=value",
+    "label": "no path and value",
+    "help": "write `--set Model.setting=value` or `--set train.clause=value`",
+    "why": "Overrides come from the command line, so no spec can show this one.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "override-unreadable",
+    "area": "command",
+    "severity": "error",
+    "title": "`{value}` cannot be read as a value here",
+    "label": "read by the grammar of the spec",
+    "help": "write it as it would stand in the spec",
+    "why": "Overrides come from the command line, so no spec can show this one.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "pretrained-not-loaded",
+    "area": "command",
+    "severity": "error",
+    "title": "weights of `{id}` cannot be loaded yet",
+    "label": "a published checkpoint",
+    "help": "check works; to train, declare the model with `decoder { … }`, or start from a run with `--weights`",
+    "why": "Checking a spec with published weights works; building it needs the weights, and their import is not part of lctx yet.\nThe message comes when the spec is built, not when it is checked.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "more-not-shown",
     "area": "general",
     "severity": "remark",

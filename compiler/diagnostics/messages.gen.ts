@@ -17,6 +17,15 @@ export const messages = {
   /** rotation `{name}` has no angle */
   rotationWithoutAngle: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"rotation-without-angle","severity":"error","title":"rotation `{name}` has no angle","label":"needs one `angle` clause","help":"add `angle base ^ (-2 * m / dims)`"}, holes, span, extras),
+  /** `{text}` is not of the form path=value */
+  overrideForm: (holes: { readonly text: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"override-form","severity":"error","title":"`{text}` is not of the form path=value","label":"no path and value","help":"write `--set Model.setting=value` or `--set train.clause=value`"}, holes, span, extras),
+  /** `{value}` cannot be read as a value here */
+  overrideUnreadable: (holes: { readonly value: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"override-unreadable","severity":"error","title":"`{value}` cannot be read as a value here","label":"read by the grammar of the spec","help":"write it as it would stand in the spec"}, holes, span, extras),
+  /** weights of `{id}` cannot be loaded yet */
+  pretrainedNotLoaded: (holes: { readonly id: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"pretrained-not-loaded","severity":"error","title":"weights of `{id}` cannot be loaded yet","label":"a published checkpoint","help":"check works; to train, declare the model with `decoder { … }`, or start from a run with `--weights`"}, holes, span, extras),
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),

@@ -1,0 +1,97 @@
+/** Meant: what a name or expression of an attention stands for while it becomes scalar expressions. */
+import type { Axis, Expr as AstExpr, Identifier } from "../../../grammar/ast.ts";
+import * as ir from "../../ir/expr.ts";
+import type { Definition } from "../environment.ts";
+import type { NumberValue, StaticValue } from "../static-value.ts";
+
+export type Meant = StaticMeant | ScalarMeant | TableMeant | LetFunctionMeant | DomainMeant | PresetMeant;
+
+/** Known when the spec is checked. */
+export interface StaticMeant {
+  readonly kind: "static";
+  readonly value: StaticValue;
+}
+
+export interface ScalarMeant {
+  readonly kind: "scalar";
+  readonly expr: ir.Expr;
+  /** Of a position: the query or key it is counted from, whose document it lies in; null for other numbers. */
+  readonly position: ir.Expr | null;
+}
+
+/** A stored table or a `let` over axes: element by element. */
+export interface TableMeant {
+  readonly kind: "table";
+  readonly axes: readonly string[];
+  readonly at: (indices: readonly Meant[]) => Meant | null;
+}
+
+export interface LetFunctionMeant {
+  readonly kind: "let-function";
+  readonly parameters: readonly Identifier[];
+  readonly body: AstExpr;
+  readonly scope: () => MeantScope;
+}
+
+/** `blocks c by size`: the map into blocks. */
+export interface DomainMeant {
+  readonly kind: "domain";
+  readonly size: number;
+  /** The index `c` where one is bound; null where the name is only the map. */
+  readonly index: ir.Expr | null;
+}
+
+/** A mask, score or function passed by name. */
+export interface PresetMeant {
+  readonly kind: "item";
+  readonly definition: Definition;
+}
+
+export interface MeantScope {
+  readonly definition: Definition;
+  readonly names: ReadonlyMap<string, Meant>;
+  /** Enclosing definitions. */
+  readonly depth: number;
+}
+
+export const axisNames = (axes: readonly Axis[]): readonly string[] => axes.map((axis) => axis.name.text);
+
+export const staticNumber = (value: number, whole: boolean): StaticMeant => ({
+  kind: "static",
+  value: { kind: "number", value, whole },
+});
+
+export const staticBool = (value: boolean): StaticMeant => ({
+  kind: "static",
+  value: { kind: "bool", value },
+});
+
+export const scalar = (expr: ir.Expr, position: ir.Expr | null = null): ScalarMeant => ({
+  kind: "scalar",
+  expr,
+  position,
+});
+
+/** The static number, or null. */
+export const numberOf = (meant: Meant): NumberValue | null =>
+  meant.kind === "static" && meant.value.kind === "number" ? meant.value : null;
+
+/** As an expression: static numbers become constants, whole ones of type int; null for what has no number. */
+export function exprOf(meant: Meant): ir.Expr | null {
+  switch (meant.kind) {
+    case "scalar":
+      return meant.expr;
+    case "domain":
+      return meant.index;
+    case "static":
+      if (meant.value.kind === "number")
+        return meant.value.whole ? ir.int(meant.value.value) : ir.real(meant.value.value);
+      return meant.value.kind === "bool" ? ir.bool(meant.value.value) : null;
+    case "table":
+    case "let-function":
+    case "item":
+      return null;
+    default:
+      return meant satisfies never;
+  }
+}
