@@ -1,104 +1,12 @@
 /** Grammar of expressions: one rule a production, named as in grammar.ebnf. */
-import { EmbeddedActionsParser, type IToken, type ParserMethod } from "chevrotain";
-import type { Span } from "../compiler/source/span.ts";
-import type { Argument, Axis, Binder, Expr, Identifier, Reducer } from "./ast.ts";
-import { limits } from "./limits.ts";
+import type { ParserMethod } from "chevrotain";
+import type { Argument, Binder, Expr, Identifier, Reducer } from "./ast.ts";
+import { ParserBase, stringValue } from "./parser-base.ts";
 import * as t from "./tokens.ts";
-
-const reducers: ReadonlySet<string> = new Set([
-  "sum",
-  "mean",
-  "max",
-  "min",
-  "softmax",
-  "normalize",
-  "dot",
-  "attend",
-  "stack",
-]);
-
-/** Reducers whose body is a list of arguments in parentheses. */
-const takesArguments: ReadonlySet<string> = new Set(["dot", "attend", "stack"]);
 
 type CompareOp = "<" | "<=" | ">" | ">=" | "==" | "!=";
 
-const escapes: Readonly<Record<string, string>> = { n: "\n", t: "\t" };
-
-/** The value of a string token. */
-export const stringValue = (image: string): string =>
-  image.slice(1, -1).replaceAll(/\\(.)/g, (_, letter: string) => escapes[letter] ?? letter);
-
-/** Leaves the parser where a text nests beyond the limit; `parseFile` makes it a diagnostic. */
-export class NestingTooDeep extends Error {
-  constructor(readonly token: IToken) {
-    super("nesting too deep");
-  }
-}
-
-/** How many of the rules that one level of parentheses enters are counted: expression, negation, signed. */
-const rulesPerLevel = 3;
-
-export class ExpressionParser extends EmbeddedActionsParser {
-  /** Path of the file being read. */
-  path = "";
-
-  constructor() {
-    super([...t.allTokens], {
-      recoveryEnabled: true,
-      maxLookahead: 2,
-      nodeLocationTracking: "none",
-      skipValidations: true,
-    });
-  }
-
-  /** How many counting rules are open. */
-  depth = 0;
-
-  /** Runs a rule that can contain itself; the stack of calls is what it protects. */
-  protected deeper<T>(read: () => T): T {
-    if (this.depth >= limits.nesting * rulesPerLevel) throw new NestingTooDeep(this.LA(1));
-    this.depth++;
-    try {
-      return read();
-    } finally {
-      this.depth--;
-    }
-  }
-
-  /** Checks the length of a chain of operators: it makes a tree as deep as it is long. */
-  protected chained(operands: number): void {
-    if (operands > limits.chain) throw new NestingTooDeep(this.LA(1));
-  }
-
-  /** Where the next token starts. */
-  protected here(): number {
-    const token = this.LA(1);
-    return Number.isNaN(token.startOffset) ? this.behind() : token.startOffset;
-  }
-
-  /** Where the last token ended. Tokens carry their start only. */
-  protected behind(): number {
-    const { startOffset, image } = this.LA(0);
-    return Number.isNaN(startOffset) ? 0 : startOffset + image.length;
-  }
-
-  protected since(start: number): Span {
-    return { file: this.path, start, end: Math.max(start, this.behind()) };
-  }
-
-  protected readonly errorExpr = (): Expr => ({ kind: "error", span: this.since(this.here()) });
-
-  /** A token as a name; an inserted token gives an empty one. */
-  protected identifier(token: IToken): Identifier {
-    const start = Number.isNaN(token.startOffset) ? this.behind() : token.startOffset;
-    const text = token.isInsertedInRecovery ? "" : token.image;
-    return { text, span: { file: this.path, start, end: start + text.length } };
-  }
-
-  protected name(): Identifier {
-    return this.identifier(this.CONSUME(t.Name));
-  }
-
+export class ExpressionParser extends ParserBase {
   readonly expression: ParserMethod<[], Expr> = this.RULE(
     "expression",
     (): Expr =>
@@ -320,7 +228,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
         },
         { ALT: () => this.SUBRULE(this.parenthesised) },
         {
-          GATE: () => reducers.has(this.LA(1).image) && this.LA(2).tokenType === t.LeftBracket,
+          GATE: () => t.reducers.has(this.LA(1).image) && this.LA(2).tokenType === t.LeftBracket,
           ALT: () => this.SUBRULE(this.reduction),
         },
         { ALT: () => this.SUBRULE(this.reference) },
@@ -376,7 +284,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
       const bodies: Expr[] = [];
       this.OR([
         {
-          GATE: () => takesArguments.has(op),
+          GATE: () => t.takesArguments.has(op),
           ALT: () => {
             this.CONSUME(t.LeftParen);
             this.AT_LEAST_ONE_SEP1({ SEP: t.Comma, DEF: () => bodies.push(this.SUBRULE1(this.expression)) });
@@ -483,29 +391,5 @@ export class ExpressionParser extends EmbeddedActionsParser {
       return given;
     },
     { recoveryValueFunc: (): Argument[] => [] },
-  );
-
-  /** `[h, u: 32]`, or nothing. */
-  readonly axes: ParserMethod<[], Axis[]> = this.RULE(
-    "axes",
-    (): Axis[] => {
-      const axes: Axis[] = [];
-      this.CONSUME(t.LeftBracket);
-      this.AT_LEAST_ONE_SEP({
-        SEP: t.Comma,
-        DEF: () => {
-          const name = this.name();
-          let size: Expr | null = null;
-          this.OPTION(() => {
-            this.CONSUME(t.Colon);
-            size = this.SUBRULE(this.expression);
-          });
-          axes.push({ name, size });
-        },
-      });
-      this.CONSUME(t.RightBracket);
-      return axes;
-    },
-    { recoveryValueFunc: (): Axis[] => [] },
   );
 }

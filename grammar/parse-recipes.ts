@@ -14,14 +14,14 @@ import type {
   StringExpr,
   TrainClause,
 } from "./ast.ts";
-import { ClauseParser } from "./parse-clauses.ts";
-import { stringValue } from "./parse-expressions.ts";
+import { ModuleParser } from "./parse-modules.ts";
+import { stringValue } from "./parser-base.ts";
 import * as t from "./tokens.ts";
 
 const noClause = (): null => null;
 type Clause<C> = ParserMethod<[], C | null>;
 
-export class RecipeParser extends ClauseParser {
+export class RecipeParser extends ModuleParser {
   readonly text: ParserMethod<[], StringExpr> = this.RULE(
     "text",
     (): StringExpr => {

@@ -5,7 +5,7 @@ import { messages } from "../compiler/diagnostics/messages.gen.ts";
 import { syntaxDiagnostics } from "./syntax-errors.ts";
 import type { AstFile, Comment, Item } from "./ast.ts";
 import { limits } from "./limits.ts";
-import { NestingTooDeep } from "./parse-expressions.ts";
+import { NestingTooDeep } from "./parser-base.ts";
 import { LctxParser } from "./parser.ts";
 import { makeLexer } from "./tokens.ts";
 

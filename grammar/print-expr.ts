@@ -1,5 +1,6 @@
 /** Prints expressions in canonical form: fewest parentheses, the author's line breaks at the few places that may break. */
 import type { Argument, Axis, CallExpr, Expr, ReductionExpr } from "./ast.ts";
+import { takesArguments } from "./tokens.ts";
 
 /** What the printer needs to know of the text an Ast came from; a made-up Ast has no text and so no breaks. */
 export interface Layout {
@@ -23,9 +24,6 @@ const levels = {
   power: 8,
   primary: 9,
 } as const;
-
-/** Reducers that take arguments in parentheses; the others take what stands right of them. */
-const takesArguments: ReadonlySet<string> = new Set(["dot", "attend", "stack"]);
 
 function levelOf(expr: Expr): number {
   switch (expr.kind) {

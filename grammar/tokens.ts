@@ -131,3 +131,11 @@ export const makeLexer = (): Lexer =>
     skipValidations: true,
     recoveryEnabled: true,
   });
+
+/** Names that start a reduction when `[` follows. */
+export const reducers: ReadonlySet<string> = new Set(
+  "sum mean max min softmax normalize dot attend stack".split(" "),
+);
+
+/** Reducers that take arguments in parentheses; the others take what stands right of them. */
+export const takesArguments: ReadonlySet<string> = new Set(["dot", "attend", "stack"]);
