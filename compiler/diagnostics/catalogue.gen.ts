@@ -1038,24 +1038,13 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "optimizer plain(lr: Real) {\n  update w - lr * g\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.txt\"\n  loss       next_token\n  optimizer  plain(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n}\n"
   },
   {
-    "code": "override-ambiguous",
-    "area": "train",
-    "severity": "error",
-    "title": "`{path}` could mean several recipes",
-    "label": "{names}",
-    "help": "write the model's name first: `{example}`",
-    "why": "`train.…` means the only recipe of a file; with several, the model's name comes first.",
-    "wrong": null,
-    "right": null
-  },
-  {
     "code": "override-unknown",
     "area": "train",
     "severity": "error",
     "title": "nothing is called `{path}`",
     "label": "no such setting",
-    "help": "write `Model.setting=value`, `train.clause=value` or `train.optimizer.lr=value`",
-    "why": "`--set` changes what a spec says by its name; it does not add new things. It is not part of a spec.",
+    "help": "write `Model.setting=value`, `train.line=words` or `train.optimizer.lr=value`",
+    "why": "`--set` changes what a spec says, by its name. It is no part of a spec, so no spec can show this one.",
     "wrong": null,
     "right": null
   },

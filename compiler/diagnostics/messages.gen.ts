@@ -287,12 +287,9 @@ export const messages = {
   /** optimizer `{name}` has no single `update` */
   optimizerWithoutUpdate: (holes: { readonly name: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"optimizer-without-update","severity":"error","title":"optimizer `{name}` has no single `update`","label":"{found} `update` clauses","help":"say the new weight once: `update w - lr * g`"}, holes, span, extras),
-  /** `{path}` could mean several recipes */
-  overrideAmbiguous: (holes: { readonly path: Hole; readonly names: Hole; readonly example: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"override-ambiguous","severity":"error","title":"`{path}` could mean several recipes","label":"{names}","help":"write the model's name first: `{example}`"}, holes, span, extras),
   /** nothing is called `{path}` */
   overrideUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"override-unknown","severity":"error","title":"nothing is called `{path}`","label":"no such setting","help":"write `Model.setting=value`, `train.clause=value` or `train.optimizer.lr=value`"}, holes, span, extras),
+    buildDiagnostic({"code":"override-unknown","severity":"error","title":"nothing is called `{path}`","label":"no such setting","help":"write `Model.setting=value`, `train.line=words` or `train.optimizer.lr=value`"}, holes, span, extras),
   /** unknown precision `{name}` */
   precisionUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"precision-unknown","severity":"error","title":"unknown precision `{name}`","label":"not a precision","help":"write `f32` or `bf16`"}, holes, span, extras),
