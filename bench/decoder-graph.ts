@@ -16,16 +16,7 @@ import {
   unary,
   type Expr,
 } from "../compiler/ir/expr.ts";
-import type {
-  Axis,
-  AxisSize,
-  DataType,
-  Graph,
-  Init,
-  Node,
-  ParameterNode,
-  UpdateRule,
-} from "../compiler/ir/graph.ts";
+import type { Axis, AxisSize, DataType, Graph, Init, Node, UpdateRule } from "../compiler/ir/graph.ts";
 import { binary, scalar, size } from "../compiler/ir/expr.ts";
 import type { ParameterInfo } from "../runtime/program.ts";
 

@@ -108,7 +108,6 @@ export class RowsBody {
   /** Statements of one row: `row`, `at_n`, `start`, `end` and the buffers of `c` are known. */
   print(): Fragment {
     const stages = this.#step.stages;
-    const before: Fragment[] = [];
     const parts: Fragment[] = [];
     this.#step.inputs.forEach((input, n) => parts.push(this.#rowPointer(input, n)));
     const rowPrinter = this.#printer("r", "row");
@@ -127,7 +126,7 @@ export class RowsBody {
       });
       this.#pass(pass, parts);
     }
-    return joinFragments([...before, ...parts], c``);
+    return joinFragments(parts, c``);
   }
 
   /** The old value that a stored one is added to: `old` where the stage's scalar is not 0. */

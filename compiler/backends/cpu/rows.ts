@@ -105,9 +105,9 @@ export function rowsKernel(step: RowsStep, entry: number): RowsKernel {
     );
   }
   const unused = joinFragments(
-    [...step.rowAxes.flatMap((_, n) => [identifier("n", n), identifier("at", n)])].map(
-      (part) => c`(void)${part}; `,
-    ),
+    step.rowAxes
+      .flatMap((_, n) => [identifier("n", n), identifier("at", n)])
+      .map((part) => c`(void)${part}; `),
     c``,
   );
   const partStart = lines(
