@@ -85,6 +85,7 @@ export function makeProgram(): Command {
     .addOption(set())
     .option("--run <folder>", "the run's folder (default: runs/<model>)")
     .option("--data <path>", "a text file or folder instead of the spec's data")
+    .option("--weights <run>", "start from the weights of another run")
     .option("--steps <n>", "stop after this many steps", wholeNumber)
     .option("--resume", "go on from the newest good checkpoint")
     .option("--allow-change", "resume although the spec changed")
@@ -131,7 +132,7 @@ export function makeProgram(): Command {
   verb(
     "viz",
     "draw a mask, a model's graph or a run's loss",
-    "lctx viz mask stdlib/attention.lctx SinkWindow --out mask.png",
+    "lctx viz mask examples/moby-dick.lctx Local --out mask.png",
   )
     .argument("<what>", "mask, graph or loss")
     .argument("<source>", "spec, or a run's folder for loss")

@@ -1,0 +1,34 @@
+/** `lctx check`: reads specs and reports every mistake; writes nothing. */
+import pc from "picocolors";
+import { checkSpec } from "../../compile.ts";
+import type { Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { sourcesOf } from "../checked-spec.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { openSpec } from "../host.ts";
+import { printDiagnostics, type DiagnosticFormat } from "../print-diagnostics.ts";
+
+export async function check(
+  files: readonly string[],
+  options: { readonly format: DiagnosticFormat; readonly set: readonly string[] },
+): Promise<number> {
+  const all: Diagnostic[] = [];
+  const sources = new Map<string, string>();
+  let failed = false;
+  for (const path of files) {
+    const file = openSpec(path);
+    const checked = checkSpec(file.path, file.text, file.host, options.set);
+    failed ||= checked.failed;
+    all.push(...checked.diagnostics);
+    for (const [name, text] of sourcesOf(checked, options.set)) sources.set(name, text);
+    if (options.format !== "text") continue;
+    printDiagnostics(checked.diagnostics, sourcesOf(checked, options.set), "text");
+    const errors = checked.diagnostics.filter(({ severity }) => severity === "error").length;
+    process.stdout.write(
+      checked.failed
+        ? `${pc.red("✗")} ${file.path}: ${errors} ${errors === 1 ? "error" : "errors"}\n`
+        : `${pc.green("✓")} ${file.path}\n`,
+    );
+  }
+  if (options.format !== "text") printDiagnostics(all, sources, options.format);
+  return failed ? exitCodes.specErrors : exitCodes.ok;
+}

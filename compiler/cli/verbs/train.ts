@@ -1,0 +1,58 @@
+/** `lctx train`: builds a spec into the cache and trains it. */
+import { relative } from "node:path";
+import { buildSpec } from "../build-cache.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { cacheFolder } from "../paths.ts";
+
+export interface TrainVerbOptions {
+  readonly model?: string;
+  readonly set: readonly string[];
+  readonly run?: string;
+  readonly data?: string;
+  readonly weights?: string;
+  readonly steps?: number;
+  readonly resume?: boolean;
+  readonly allowChange?: boolean;
+  readonly tensorboard?: boolean;
+  readonly logFormat: "text" | "json";
+  readonly device: "auto" | "cpu-native" | "cpu-wasm";
+  readonly threads?: number;
+}
+
+/** The runtime's name of a device. */
+export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native" | "wasm" =>
+  device === "cpu-native" ? "native" : device === "cpu-wasm" ? "wasm" : "auto";
+
+export async function train(path: string, options: TrainVerbOptions): Promise<number> {
+  const started = performance.now();
+  const built = await buildSpec(path, options.model, options.set);
+  if (built === null) return exitCodes.specErrors;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const { defaultRunFolder, trainProject } = await import("../../../runtime/project/use-project.ts");
+  const note = (line: string): void => {
+    if (options.logFormat === "text") process.stdout.write(`${line}\n`);
+  };
+  note(built.cached ? "compiled before" : `compiled in ${seconds} s`);
+  const runFolder = options.run ?? defaultRunFolder(built.project.settings.model);
+  const result = await trainProject(built.project, {
+    device: deviceKind(options.device),
+    threads: options.threads,
+    kernelCache: cacheFolder(),
+    runFolder,
+    resume: options.resume ?? false,
+    allowChange: options.allowChange ?? false,
+    stopAfter: options.steps ?? null,
+    tensorboard: options.tensorboard ?? false,
+    logFormat: options.logFormat,
+    data: options.data ?? null,
+    weights: options.weights ?? null,
+    specText: built.specText,
+    lock: { build: built.key },
+    note,
+  });
+  if (result.exitCode === 0) {
+    const shown = relative(process.cwd(), runFolder) || runFolder;
+    note(`\nNext:\n  lctx generate ${shown}\n  lctx eval ${shown}\n  lctx viz loss ${shown} --out loss.png`);
+  }
+  return result.exitCode;
+}
