@@ -1,5 +1,5 @@
 /** Checks a `train` item against its model: every line with its default, as a Recipe. */
-import type { Expr, TrainClause, TrainItem } from "../../grammar/ast.ts";
+import type { TrainClause, TrainItem } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Environment } from "./environment.ts";
@@ -9,11 +9,9 @@ import { visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
 import { readOptimizer } from "./optimizer.ts";
 import { evaluateStatic, type StaticScope } from "./static.ts";
-import { describeItem, describeValue, didYouMean } from "./static-types.ts";
+import { describeItem, didYouMean } from "./static-types.ts";
 import type { MethodValue } from "./static-value.ts";
-
-/** A plain number of things, or a share of the whole. */
-export type RecipeAmount = { readonly kind: "count" | "share"; readonly value: number };
+import { amount, count, real, within, type RecipeAmount } from "./train-values.ts";
 
 /** One stage of training with every default filled in. */
 export interface RecipeStage {
@@ -120,71 +118,10 @@ function collect(clauses: readonly TrainClause[], reporter: Reporter): Map<Kind,
 const examples = {
   data: 'data tokens "text.txt"',
   loss: "loss next_token",
-  "optimizer-choice": "optimizer adamw(lr: 1e-3)",
+  "optimizer-choice": "optimizer name(lr: 1e-3)",
   schedule: "schedule cosine to 0 over 1000",
   batch: "batch 16 sequences",
 } as const;
-
-/** A whole number of at least `least`; null after a report. */
-function count(
-  expr: Expr,
-  name: string,
-  scope: StaticScope,
-  reporter: Reporter,
-  least: number,
-): number | null {
-  const value = real(expr, name, scope, reporter);
-  if (value === null) return null;
-  if (!Number.isSafeInteger(value)) {
-    mistake(reporter, "count-not-whole", expr.span, { name, value });
-    return null;
-  }
-  return within(value, value >= least, name, `at least ${least}`, expr, reporter);
-}
-
-function real(expr: Expr, name: string, scope: StaticScope, reporter: Reporter): number | null {
-  const value = evaluateStatic(expr, scope, reporter);
-  if (value.kind === "number") return value.value;
-  if (value.kind !== "unknown")
-    mistake(reporter, "argument-type", expr.span, {
-      name,
-      expected: "a number",
-      found: describeValue(value),
-    });
-  return null;
-}
-
-function within(
-  value: number,
-  ok: boolean,
-  name: string,
-  expected: string,
-  expr: Expr,
-  reporter: Reporter,
-): number | null {
-  if (ok) return value;
-  mistake(reporter, "value-out-of-range", expr.span, { name, expected, value });
-  return null;
-}
-
-/** `5%` or a plain number of things. */
-function amount(
-  written: { readonly value: Expr; readonly percent: boolean },
-  name: string,
-  scope: StaticScope,
-  reporter: Reporter,
-): RecipeAmount | null {
-  if (!written.percent) {
-    const value = count(written.value, name, scope, reporter, 0);
-    return value === null ? null : { kind: "count", value };
-  }
-  const value = real(written.value, name, scope, reporter);
-  const share =
-    value === null
-      ? null
-      : within(value, value >= 0 && value < 1, name, "from 0% to below 100%", written.value, reporter);
-  return share === null ? null : { kind: "share", value: share };
-}
 
 function checkStage(
   name: string,

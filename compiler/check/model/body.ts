@@ -1,77 +1,18 @@
 /** Reads expressions of module and adapter bodies into values over named axes. */
-import type { CallExpr, Expr, IfExpr, IndexExpr, LetClause, ReductionExpr } from "../../../grammar/ast.ts";
+import type { Expr, IfExpr, IndexExpr, ReductionExpr } from "../../../grammar/ast.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Span } from "../../source/span.ts";
-import type { Environment } from "../environment.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
-import { describeItem, describeValue, didYouMean } from "../static-types.ts";
 import { isNumericFunction } from "../static-arithmetic.ts";
-import type { MethodValue, StaticValue } from "../static-value.ts";
-import type { TermAxis } from "./term.ts";
+import { describeItem, describeValue, didYouMean } from "../static-types.ts";
+import type { StaticValue } from "../static-value.ts";
+import { evaluateCall } from "./body-calls.ts";
+import { mergeAxes } from "./body-lets.ts";
+import { dotted, placeOf, refuse, typed, type BodyScope } from "./body-scope.ts";
 import { reduceValue } from "./reductions.ts";
-import {
-  combine,
-  mapValue,
-  materialize,
-  plainValue,
-  renameAxes,
-  regroup,
-  termValue,
-  type Place,
-  type Value,
-} from "./value.ts";
-
-/** What a name in a body means, besides static values. */
-export type Binding =
-  | { readonly kind: "value"; readonly value: Value }
-  /** `let f(x) = …`: inlined. */
-  | { readonly kind: "function"; readonly parameters: readonly string[]; readonly body: Expr }
-  /** Left out by a `where`. */
-  | { readonly kind: "absent" }
-  /** A mistake was reported: silent. */
-  | { readonly kind: "failed" };
-
-/** What calls of children and attentions do; given by the elaboration, which knows the instances. */
-export interface Calls {
-  /** A child by dotted name, or a table of one (`embed.weight`); null when the name is no child's. */
-  child(name: string, call: CallExpr, inputs: readonly (Value | null)[]): Value | "failed" | null;
-  member(name: string, span: Span): Value | "failed" | null;
-  attention(method: MethodValue, call: CallExpr, body: BodyScope): Value | null;
-  dropout(value: Value, rate: number, span: Span): Value | null;
-  /** Rows of a table by token or position. */
-  lookup(expr: IndexExpr, body: BodyScope): Value | null;
-}
-
-export interface BodyScope {
-  readonly environment: Environment;
-  readonly statics: ReadonlyMap<string, StaticValue>;
-  readonly bindings: Map<string, Binding>;
-  readonly axes: Map<string, number>;
-  readonly site: string;
-  readonly calls: Calls;
-  readonly reporter: Reporter;
-  readonly depth: number;
-}
-
-const deepest = 64;
-const placeOf = (scope: BodyScope, span: Span): Place => ({ site: scope.site, span });
-
-const unaries: Readonly<Record<string, ir.UnaryOp>> = {
-  exp: "exp",
-  log: "log",
-  sqrt: "sqrt",
-  tanh: "tanh",
-  sigmoid: "sigmoid",
-  erf: "erf",
-  sin: "sin",
-  cos: "cos",
-  abs: "abs",
-  floor: "floor",
-  ceil: "ceil",
-  sign: "sign",
-};
+import { combine, mapValue, plainValue, type Place, type Value } from "./value.ts";
 
 /** A static value as a constant; null after a report. */
 function staticValue(value: StaticValue, span: Span, reporter: Reporter): Value | null {
@@ -136,11 +77,6 @@ function isStatic(expr: Expr, scope: BodyScope): boolean {
       return expr satisfies never;
   }
 }
-
-const refuse = (scope: BodyScope, span: Span, what: string): null => {
-  mistake(scope.reporter, "not-in-module", span, { what });
-  return null;
-};
 
 /** The value of an expression; null after a report. */
 export function evaluateBody(expr: Expr, scope: BodyScope): Value | null {
@@ -237,14 +173,6 @@ const compareMakers: Readonly<
   "==": ir.eq,
   "!=": (a, b) => ir.not(ir.eq(a, b)),
 };
-
-function typed(value: Value, want: "real" | "bool", op: string, written: Expr, scope: BodyScope): boolean {
-  if ((value.body.type === "bool") === (want === "bool")) return true;
-  const found = want === "bool" ? "a number" : "true or false";
-  const expected = want === "bool" ? "true or false" : "a number";
-  mistake(scope.reporter, "operand-type", written.span, { op, found, expected });
-  return false;
-}
 
 function evaluateName(name: string, span: Span, scope: BodyScope): Value | null {
   const { reporter } = scope;
@@ -352,126 +280,6 @@ function evaluateIf(expr: IfExpr, place: Place, scope: BodyScope): Value | null 
   );
 }
 
-/** `norm.attn` as written. */
-export function dotted(expr: CallExpr["callee"]): string {
-  return expr.kind === "name" ? expr.name : `${dotted(expr.base)}.${expr.member.text}`;
-}
-
-function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
-  const { reporter } = scope;
-  const name = dotted(call.callee);
-  const place = placeOf(scope, call.span);
-  if (scope.depth > deepest) {
-    mistake(reporter, "definition-too-deep", call.span, { name });
-    return null;
-  }
-  const argumentsOf = (): (Value | null)[] =>
-    call.arguments.map((argument) => evaluateBody(argument.value, scope));
-  const wrongCount = (count: number): null => {
-    mistake(reporter, "argument-count", call.span, { callee: name, count, parameters: `${count}` });
-    return null;
-  };
-  const local = scope.bindings.get(name);
-  if (local?.kind === "failed") return null;
-  if (local?.kind === "function") {
-    if (local.parameters.length !== call.arguments.length) return wrongCount(local.parameters.length);
-    const bindings = new Map(scope.bindings);
-    for (const [n, value] of argumentsOf().entries())
-      bindings.set(local.parameters[n]!, value === null ? { kind: "failed" } : { kind: "value", value });
-    return evaluateBody(local.body, { ...scope, bindings, depth: scope.depth + 1 });
-  }
-  const method = scope.statics.get(name);
-  if (method?.kind === "unknown") return null;
-  if (method?.kind === "method" && method.definition.item.kind === "attention")
-    return scope.calls.attention(method, call, scope);
-  if (name === "merge")
-    return mergeAxes(
-      call.arguments.map((argument) => argument.value),
-      call.span,
-      scope,
-    );
-  if (name === "split") return refuse(scope, call.span, "split without a `let`");
-  if (name === "ordinal") {
-    const index = call.arguments.length === 1 ? call.arguments[0]!.value : null;
-    const size = index?.kind === "name" ? scope.axes.get(index.name) : undefined;
-    if (index?.kind !== "name" || size === undefined) return refuse(scope, call.span, "ordinal of this");
-    return plainValue(ir.toReal(ir.index(index.name)), [{ name: index.name, size }]);
-  }
-  if (name === "dropout") return evaluateDropout(call, scope);
-  const definition = call.callee.kind === "name" ? scope.environment.names.get(name) : undefined;
-  if (definition?.item.kind === "function") {
-    const parameters = definition.item.parameters;
-    if (parameters.length !== call.arguments.length) return wrongCount(parameters.length);
-    const bindings = new Map<string, Binding>();
-    for (const [n, value] of argumentsOf().entries()) {
-      const argument = call.arguments[n]!.name?.text;
-      const parameter =
-        argument === undefined ? parameters[n] : parameters.find((p) => p.name.text === argument);
-      if (parameter === undefined) {
-        const listed = parameters.map((p) => p.name.text).join(", ");
-        mistake(reporter, "argument-unknown", call.span, {
-          callee: name,
-          name: argument!,
-          parameters: listed,
-        });
-        return null;
-      }
-      bindings.set(parameter.name.text, value === null ? { kind: "failed" } : { kind: "value", value });
-    }
-    const inner = {
-      ...scope,
-      environment: definition.environment,
-      statics: new Map(),
-      bindings,
-      depth: scope.depth + 1,
-    };
-    return evaluateBody(definition.item.body, inner);
-  }
-  if (Object.hasOwn(unaries, name) || name === "min" || name === "max") {
-    const values = argumentsOf();
-    const arity = Object.hasOwn(unaries, name) ? 1 : 2;
-    if (values.length !== arity) return wrongCount(arity);
-    const [a, b] = values;
-    if (a === null || a === undefined || b === null) return null;
-    if (!values.every((value, n) => typed(value!, "real", name, call.arguments[n]!.value, scope)))
-      return null;
-    if (b === undefined) return mapValue(a, (e) => ir.toReal(ir.unary(unaries[name]!, e)));
-    return combine(a, b, (x, y) => ir.binary(name as "min" | "max", x, y), place, reporter);
-  }
-  const child = scope.calls.child(name, call, argumentsOf());
-  if (child === "failed") return null;
-  if (child !== null) return child;
-  const candidates = [...Object.keys(unaries), "min", "max", "dropout", ...scope.environment.names.keys()];
-  mistake(reporter, "function-unknown", call.callee.span, { name }, didYouMean(name, candidates));
-  return null;
-}
-
-function evaluateDropout(call: CallExpr, scope: BodyScope): Value | null {
-  const { reporter } = scope;
-  const [input, rate] = call.arguments;
-  if (input === undefined || rate === undefined || call.arguments.length !== 2) {
-    mistake(reporter, "argument-count", call.span, { callee: "dropout", count: 2, parameters: "x, rate" });
-    return null;
-  }
-  const value = evaluateBody(input.value, scope);
-  const share = evaluateStatic(
-    rate.value,
-    { environment: scope.environment, values: scope.statics },
-    reporter,
-  );
-  if (value === null || share.kind === "unknown") return null;
-  if (share.kind !== "number" || share.value < 0 || share.value >= 1) {
-    const found = share.kind === "number" ? share.value : describeValue(share);
-    mistake(reporter, "value-out-of-range", rate.value.span, {
-      name: "rate",
-      expected: "from 0 to below 1",
-      value: found,
-    });
-    return null;
-  }
-  return share.value === 0 ? value : scope.calls.dropout(value, share.value, call.span);
-}
-
 function evaluateReduction(expr: ReductionExpr, scope: BodyScope): Value | null {
   const { reporter } = scope;
   if (expr.op === "merge") return mergeAxes(expr.bodies, expr.span, scope);
@@ -501,91 +309,4 @@ function productOf(expr: ReductionExpr): readonly Expr[] {
   if (expr.op === "dot") return expr.bodies;
   if (expr.op === "sum" && body.kind === "binary" && body.op === "*") return [body.left, body.right];
   return [body];
-}
-
-function mergeAxes(bodies: readonly Expr[], span: Span, scope: BodyScope): Value | null {
-  if (bodies.length !== 1) return refuse(scope, span, "merge of several values");
-  const value = evaluateBody(bodies[0]!, scope);
-  const place = placeOf(scope, span);
-  const term = value === null ? null : materialize(value, place, scope.reporter);
-  if (term === null) return null;
-  const size = term.axes.reduce((total, axis) => total * axis.size, 1);
-  const merged = regroup(term, [{ name: "merged", size }], place, scope.reporter);
-  return merged === null ? null : termValue(merged, true);
-}
-
-/** The body of `split(x)` or `merge(x)`, however the parser read it. */
-function regrouping(expr: Expr): { readonly op: string; readonly bodies: readonly Expr[] } | null {
-  if (expr.kind === "reduction" && (expr.op === "split" || expr.op === "merge"))
-    return { op: expr.op, bodies: expr.bodies };
-  if (
-    expr.kind === "call" &&
-    expr.callee.kind === "name" &&
-    (expr.callee.name === "split" || expr.callee.name === "merge")
-  )
-    return { op: expr.callee.name, bodies: expr.arguments.map((argument) => argument.value) };
-  return null;
-}
-
-/** What a `let` binds; a tensor is computed once, however often it is read. */
-export function evaluateLet(clause: LetClause, scope: BodyScope): Binding {
-  if (clause.form.kind === "function") {
-    const parameters = clause.form.parameters.map((parameter) => parameter.text);
-    return { kind: "function", parameters, body: clause.value };
-  }
-  const place = placeOf(scope, clause.span);
-  const group = regrouping(clause.value);
-  const axes = clause.form.kind === "table" ? clause.form.axes.map((axis) => axis.name.text) : null;
-  let value: Value | null;
-  if (group?.op === "split") {
-    value =
-      axes === null
-        ? refuse(scope, clause.span, "split without axes")
-        : splitValue(group.bodies, axes, place, scope);
-  } else if (group?.op === "merge") value = mergeAxes(group.bodies, clause.value.span, scope);
-  else value = evaluateBody(clause.value, scope);
-  if (value !== null && axes !== null) value = nameAxes(value, axes, place, scope);
-  if (value === null) return { kind: "failed" };
-  if (value.body.type !== "real" || value.operands.length === 0) return { kind: "value", value };
-  const term = materialize(value, place, scope.reporter);
-  return term === null
-    ? { kind: "failed" }
-    : { kind: "value", value: { ...termValue(term), open: value.open } };
-}
-
-function sizedAxes(names: readonly string[], scope: BodyScope): readonly TermAxis[] | null {
-  const axes = names.map((name) => ({ name, size: scope.axes.get(name) ?? 0 }));
-  return axes.every((axis) => axis.size > 0) ? axes : null;
-}
-
-function splitValue(
-  bodies: readonly Expr[],
-  names: readonly string[],
-  place: Place,
-  scope: BodyScope,
-): Value | null {
-  const axes = sizedAxes(names, scope);
-  if (axes === null) {
-    const name = names.find((n) => !scope.axes.has(n)) ?? names[0] ?? "";
-    mistake(scope.reporter, "axis-unknown", place.span, { name });
-    return null;
-  }
-  const value =
-    bodies.length === 1
-      ? evaluateBody(bodies[0]!, scope)
-      : refuse(scope, place.span, "split of several values");
-  const term = value === null ? null : materialize(value, place, scope.reporter);
-  const split = term === null ? null : regroup(term, axes, place, scope.reporter);
-  return split === null ? null : termValue(split);
-}
-
-/** Gives a value the names on the left of its `let`; axes without a size take it from the value. */
-function nameAxes(value: Value, names: readonly string[], place: Place, scope: BodyScope): Value | null {
-  const axes = names.map((name, n): TermAxis => {
-    const own = value.open ? value.axes[n]?.size : value.axes.find((axis) => axis.name === name)?.size;
-    return { name, size: scope.axes.get(name) ?? own ?? 0 };
-  });
-  const renamed = renameAxes(value, axes, place, scope.reporter);
-  if (renamed !== null) for (const axis of axes) scope.axes.set(axis.name, axis.size);
-  return renamed;
 }
