@@ -1,17 +1,16 @@
 /** Compiles kernel sources to WebAssembly with the clang of @yowasp/clang, kept in a cache on disk. */
-import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { LctxError } from "../../errors.ts";
 import type { KernelSources } from "../device.ts";
+import { keyOf, type KernelCache } from "./kernel-cache.ts";
 import { webAssembly, type WasmModule } from "./web-assembly.ts";
 
 type Tree = Record<string, unknown>;
 type Tool = (args: string[], files: Tree, options: object) => Promise<Tree>;
 
 interface Toolchain {
-  readonly version: string;
   readonly clang: Tool;
   readonly link: Tool;
 }
@@ -28,7 +27,15 @@ const flags = [
 ] as const;
 
 /** Exported beside the kernels. */
-const supportExports = ["lctx_work", "lctx_start", "lctx_stop", "__stack_pointer", "__heap_base"] as const;
+const supportExports = [
+  "lctx_work",
+  "lctx_start",
+  "lctx_stop",
+  "lctx_fail",
+  "lctx_failures",
+  "__stack_pointer",
+  "__heap_base",
+] as const;
 
 async function loadToolchain(): Promise<Toolchain> {
   try {
@@ -37,7 +44,7 @@ async function loadToolchain(): Promise<Toolchain> {
     const clang = commands["clang"];
     const link = commands["wasm-ld"];
     if (clang === undefined || link === undefined) throw new Error("it has no clang or no wasm-ld");
-    return { version: name, clang, link };
+    return { clang, link };
   } catch (cause) {
     throw new LctxError(
       "no-compiler",
@@ -66,32 +73,18 @@ async function runTool(tool: Tool, what: string, args: string[], files: Tree): P
   }
 }
 
-function cached(path: string | null): Uint8Array<ArrayBuffer> | null {
-  if (path === null) return null;
-  try {
-    const bytes = readFileSync(path);
-    const sum = readFileSync(`${path}.sum`, "utf8").trim();
-    return createHash("sha256").update(bytes).digest("hex") === sum ? new Uint8Array(bytes) : null;
-  } catch {
-    return null;
-  }
-}
-
-function keep(path: string | null, bytes: Uint8Array): void {
-  if (path === null) return;
-  const made = `${path}.${process.pid}.tmp`;
-  writeFileSync(made, bytes);
-  writeFileSync(`${made}.sum`, createHash("sha256").update(bytes).digest("hex"));
-  renameSync(`${made}.sum`, `${path}.sum`);
-  renameSync(made, path);
-}
-
 let toolchain: Promise<Toolchain> | null = null;
 
-/** Says early, and cheaply, whether there is anything to compile with. */
-export async function findWasmCompiler(): Promise<void> {
+/** The package's version, cheaply: it need not be loaded when all is in the cache. Throws LctxError `no-compiler`. */
+export function wasmCompilerVersion(): string {
   try {
-    createRequire(import.meta.url).resolve("@yowasp/clang");
+    const entry = createRequire(import.meta.url).resolve("@yowasp/clang");
+    for (let folder = dirname(entry); ; folder = dirname(folder)) {
+      const path = join(folder, "package.json");
+      if (existsSync(path))
+        return `@yowasp/clang ${(JSON.parse(readFileSync(path, "utf8")) as { version: string }).version}`;
+      if (folder === dirname(folder)) throw new Error("the package has no package.json");
+    }
   } catch (cause) {
     throw new LctxError(
       "no-compiler",
@@ -109,20 +102,13 @@ export async function findWasmCompiler(): Promise<void> {
 export async function compileModule(
   sources: KernelSources,
   base: number,
-  cacheFolder: string | null,
+  cache: KernelCache,
 ): Promise<WasmModule> {
-  const folder = cacheFolder === null ? null : join(cacheFolder, "wasm");
-  if (folder !== null) mkdirSync(folder, { recursive: true });
-  const place = (parts: readonly string[], extension: string): string | null => {
-    if (folder === null) return null;
-    const sum = createHash("sha256");
-    for (const part of parts) sum.update(`${part.length}:`).update(part);
-    return join(folder, `${sum.digest("hex").slice(0, 32)}.${extension}`);
-  };
+  const version = wasmCompilerVersion();
   const texts = Object.entries(sources.files).sort();
-  const modulePath = place([...flags, String(base), ...sources.entries, ...texts.flat()], "wasm");
-  const whole = cached(modulePath);
-  if (whole !== null) return webAssembly.compile(whole);
+  const moduleName = `${keyOf([version, ...flags, String(base), ...sources.entries, ...texts.flat()])}.wasm`;
+  const kept = cache.read(moduleName);
+  if (kept !== null) return webAssembly.compile(kept);
 
   toolchain ??= loadToolchain().catch((error: unknown) => {
     toolchain = null;
@@ -132,8 +118,8 @@ export async function compileModule(
   const headers = texts.filter(([name]) => name.endsWith(".h"));
   const objects: Tree = {};
   for (const [name, text] of texts.filter(([file]) => file.endsWith(".c"))) {
-    const path = place([...flags, text, ...headers.flat()], "o");
-    let object = cached(path);
+    const objectName = `${keyOf([version, ...flags, text, ...headers.flat()])}.o`;
+    let object = cache.read(objectName);
     if (object === null) {
       const made = await runTool(
         clang,
@@ -142,7 +128,7 @@ export async function compileModule(
         Object.fromEntries([...headers, [name, text]]),
       );
       object = made["out.o"] as Uint8Array<ArrayBuffer>;
-      keep(path, object);
+      cache.write(objectName, object);
     }
     objects[`${name}.o`] = object;
   }
@@ -166,6 +152,6 @@ export async function compileModule(
     objects,
   );
   const bytes = linked["out.wasm"] as Uint8Array<ArrayBuffer>;
-  keep(modulePath, bytes);
+  cache.write(moduleName, bytes);
   return webAssembly.compile(bytes);
 }

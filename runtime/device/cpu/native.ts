@@ -1,32 +1,48 @@
 /** The native CPU device: C compiled by the machine's compiler, loaded through koffi. */
-import koffi, { type LibraryHandle } from "koffi";
+import { copyFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import koffi from "koffi";
 import type { Launch, Sizes } from "../../program.ts";
 import { LctxError } from "../../errors.ts";
 import type { BoundPhase, Device, Kernels, KernelSources, Memory, Placement } from "../device.ts";
+import { compileLibrary, type BuiltLibrary } from "./compile-native.ts";
+import { libraryExtension } from "./execute.ts";
+import { findCompiler, type Compiler } from "./find-compiler.ts";
+import { KernelCache } from "./kernel-cache.ts";
 import { describeMemory, layLaunches, type LaunchLayout } from "./launch-table.ts";
-import { compileLibrary, findCompiler, type Compiler } from "./compile-native.ts";
 
 type Address = bigint;
 
-/** What every compiled library exports besides its kernels. */
+/** The library with the device's memory functions. */
+interface MemorySupport {
+  readonly allocate: (bytes: number) => number | bigint;
+  readonly free: (memory: Address, bytes: number) => void;
+  readonly vectors: () => string;
+}
+
+function openMemory(path: string): MemorySupport {
+  const library = koffi.load(path);
+  return {
+    allocate: library.func("uintptr_t lctx_allocate(int64_t bytes)") as unknown as MemorySupport["allocate"],
+    free: library.func("void lctx_free(uintptr_t memory, int64_t bytes)") as unknown as MemorySupport["free"],
+    vectors: library.func("const char *lctx_vectors()") as unknown as MemorySupport["vectors"],
+  };
+}
+
+/** A library of kernels. */
 interface Support {
-  readonly library: LibraryHandle;
-  readonly start: (threads: number) => number;
+  /** Threads of its pool, or 0 when the pool serves someone else. */
+  readonly start: (threads: number) => number | bigint;
   readonly stop: () => void;
-  readonly allocate: (bytes: number) => Address;
-  readonly free: (memory: Address) => void;
   readonly run: (table: Address, count: number) => void;
   readonly entries: Address;
 }
 
-function open(path: string): Support {
+function openKernels(path: string): Support {
   const library = koffi.load(path);
   return {
-    library,
     start: library.func("int64_t lctx_start(int64_t threads)") as unknown as Support["start"],
     stop: library.func("void lctx_stop()") as unknown as Support["stop"],
-    allocate: library.func("uintptr_t lctx_allocate(int64_t bytes)") as unknown as Support["allocate"],
-    free: library.func("void lctx_free(uintptr_t memory)") as unknown as Support["free"],
     run: library.func("void lctx_run(uintptr_t table, int64_t count)") as unknown as Support["run"],
     entries: BigInt((library.func("uintptr_t lctx_entries()") as unknown as () => number | bigint)()),
   };
@@ -36,13 +52,14 @@ class NativeMemory implements Memory {
   readonly byteLength: number;
   readonly #buffer: ArrayBuffer;
   readonly address: Address;
-  readonly #free: (memory: NativeMemory) => void;
+  readonly #release: () => void;
+  #freed = false;
 
-  constructor(address: Address, byteLength: number, free: (memory: NativeMemory) => void) {
+  constructor(address: Address, byteLength: number, release: () => void) {
     this.address = address;
     this.byteLength = byteLength;
     this.#buffer = koffi.view(address, Math.max(1, byteLength));
-    this.#free = free;
+    this.#release = release;
   }
 
   get bytes(): Uint8Array {
@@ -58,7 +75,9 @@ class NativeMemory implements Memory {
   }
 
   free(): void {
-    this.#free(this);
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#release();
   }
 }
 
@@ -129,42 +148,62 @@ class NativeDevice implements Device {
   readonly threads: number;
   readonly description: string;
   readonly #compiler: Compiler;
-  readonly #cacheFolder: string | null;
-  readonly #base: Support;
-  readonly #pools: Support[] = [];
-  readonly #live = new Set<NativeMemory>();
+  readonly #cache: KernelCache;
+  readonly #memory: MemorySupport;
+  readonly #loaded = new Map<string, Support>();
 
-  constructor(compiler: Compiler, base: Support, threads: number, cacheFolder: string | null) {
+  constructor(compiler: Compiler, memory: MemorySupport, threads: number, cache: KernelCache) {
     this.#compiler = compiler;
-    this.#base = base;
-    this.#cacheFolder = cacheFolder;
+    this.#memory = memory;
+    this.#cache = cache;
     this.threads = threads;
-    this.description = `${compiler.description}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+    this.description = [
+      `${compiler.description} for ${memory.vectors()}`,
+      `${threads} ${threads === 1 ? "thread" : "threads"}`,
+      ...(cache.problem === null ? [] : [cache.problem]),
+    ].join(", ");
   }
 
   async load(sources: KernelSources): Promise<Kernels> {
-    const path = await compileLibrary(this.#compiler, sources, this.#cacheFolder);
-    const support = open(path);
-    // Each library has a pool of its own; one that is loaded twice has started already.
-    support.start(this.threads);
-    this.#pools.push(support);
-    return new NativeKernels(this, support, sources.entries);
+    const built = await compileLibrary(this.#compiler, sources, this.#cache);
+    try {
+      let support = this.#loaded.get(built.path);
+      if (support === undefined) {
+        support = this.#startPool(built);
+        this.#loaded.set(built.path, support);
+      }
+      return new NativeKernels(this, support, sources.entries);
+    } finally {
+      built.release();
+    }
+  }
+
+  /** Each device has a pool of its own: a library that another one runs is loaded once more, as a copy. */
+  #startPool(built: BuiltLibrary): Support {
+    const first = openKernels(built.path);
+    if (BigInt(first.start(this.threads)) > 0n) return first;
+    const folder = this.#cache.workFolder();
+    try {
+      const copy = join(folder, `copy.${libraryExtension}`);
+      copyFileSync(built.path, copy);
+      const own = openKernels(copy);
+      own.start(this.threads);
+      return own;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   raw(bytes: number): NativeMemory {
-    const address = BigInt(this.#base.allocate(bytes));
+    // Systems promise more memory than there is, and end the process that then uses it.
+    const address = bytes > process.availableMemory() ? 0n : BigInt(this.#memory.allocate(bytes));
     if (address === 0n)
       throw new LctxError(
         "device-memory",
-        `${describeMemory(bytes)}`,
+        describeMemory(bytes),
         "use a smaller batch or length, or fewer layers",
       );
-    const memory = new NativeMemory(address, bytes, (gone) => {
-      if (!this.#live.delete(gone)) return;
-      this.#base.free(gone.address);
-    });
-    this.#live.add(memory);
-    return memory;
+    return new NativeMemory(address, bytes, () => this.#memory.free(address, bytes));
   }
 
   allocate(byteLength: number): Memory {
@@ -172,12 +211,39 @@ class NativeDevice implements Device {
   }
 
   close(): void {
-    for (const pool of this.#pools.splice(0)) pool.stop();
+    for (const support of this.#loaded.values()) support.stop();
+    this.#loaded.clear();
   }
 }
 
+interface Found {
+  readonly compiler: Compiler;
+  readonly memory: MemorySupport;
+}
+
+async function find(cache: KernelCache): Promise<Found> {
+  const { compiler, memoryLibrary, release } = await findCompiler(cache);
+  try {
+    return { compiler, memory: openMemory(memoryLibrary) };
+  } finally {
+    release();
+  }
+}
+
+/** Found once for each value of CC. */
+const found = new Map<string, Promise<Found>>();
+
 /** Opens the native device. Throws LctxError `no-compiler` when no C compiler works here. */
 export async function openNative(threads: number, cacheFolder: string | null): Promise<Device> {
-  const compiler = await findCompiler(cacheFolder);
-  return new NativeDevice(compiler, open(compiler.supportLibrary), threads, cacheFolder);
+  const cache = new KernelCache(cacheFolder === null ? null : join(cacheFolder, "native"));
+  const asked = process.env["CC"] ?? "";
+  let finding = found.get(asked);
+  if (finding === undefined) {
+    finding = find(cache);
+    found.set(asked, finding);
+    // Installed meanwhile, it should be found.
+    finding.catch(() => found.delete(asked));
+  }
+  const { compiler, memory } = await finding;
+  return new NativeDevice(compiler, memory, threads, cache);
 }

@@ -1,9 +1,11 @@
 /** The WebAssembly CPU device: the same C with 128-bit vectors, on worker threads over one shared memory. */
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Launch, Sizes } from "../../program.ts";
 import { LctxError } from "../../errors.ts";
 import type { BoundPhase, Device, Kernels, KernelSources, Memory, Placement } from "../device.ts";
-import { compileModule, findWasmCompiler } from "./compile-wasm.ts";
+import { compileModule, wasmCompilerVersion } from "./compile-wasm.ts";
+import { KernelCache } from "./kernel-cache.ts";
 import { describeMemory, layLaunches, type LaunchLayout } from "./launch-table.ts";
 import { WasmHeap } from "./wasm-heap.ts";
 import { webAssembly } from "./web-assembly.ts";
@@ -49,6 +51,7 @@ class WasmMemory implements Memory {
 }
 
 class WasmPhase implements BoundPhase {
+  readonly #failures: () => bigint;
   readonly #calls: readonly { readonly kernel: Kernel; readonly at: readonly [number, number, number] }[];
   readonly #floats: Float32Array;
   readonly #layout: LaunchLayout;
@@ -58,7 +61,9 @@ class WasmPhase implements BoundPhase {
     floats: Float32Array,
     address: number,
     kernels: ReadonlyMap<string, Kernel>,
+    failures: () => bigint,
   ) {
+    this.#failures = failures;
     this.#layout = layout;
     this.#floats = floats;
     this.#calls = layout.launches.map((launch) => {
@@ -74,14 +79,22 @@ class WasmPhase implements BoundPhase {
   run(scalars: Readonly<Record<string, number>>): void {
     this.#layout.fill(this.#floats, scalars);
     for (const { kernel, at } of this.#calls) kernel(at[0], at[1], at[2]);
+    if (this.#failures() > 0n)
+      throw new LctxError(
+        "no-device",
+        "a worker thread failed inside a kernel",
+        "this is a bug in lctx; please report it with the spec",
+      );
   }
 }
 
 class WasmKernels implements Kernels {
   readonly #device: WasmDevice;
   readonly #kernels: ReadonlyMap<string, Kernel>;
+  readonly #failures: () => bigint;
 
-  constructor(device: WasmDevice, kernels: ReadonlyMap<string, Kernel>) {
+  constructor(device: WasmDevice, kernels: ReadonlyMap<string, Kernel>, failures: () => bigint) {
+    this.#failures = failures;
     this.#device = device;
     this.#kernels = kernels;
   }
@@ -106,7 +119,7 @@ class WasmKernels implements Kernels {
         if (typeof scalar === "number") floats[launch.scalarsAt / 4 + i] = scalar;
       });
     }
-    const phase = new WasmPhase(layout, floats, memory.address, this.#kernels);
+    const phase = new WasmPhase(layout, floats, memory.address, this.#kernels, this.#failures);
     reclaim.register(phase, memory);
     return phase;
   }
@@ -118,15 +131,15 @@ class WasmDevice implements Device {
   readonly name = "cpu-wasm";
   readonly threads: number;
   readonly description: string;
-  readonly #cacheFolder: string | null;
+  readonly #cache: KernelCache;
   readonly #heap: WasmHeap;
   readonly #stops: (() => void)[] = [];
   readonly #workers: Worker[] = [];
   #loaded = 0;
 
-  constructor(threads: number, cacheFolder: string | null) {
+  constructor(threads: number, compiler: string, cache: KernelCache) {
     this.threads = Math.min(threads, mostThreads);
-    this.#cacheFolder = cacheFolder;
+    this.#cache = cache;
     const reserved = slots * slotBytes;
     const memory = new webAssembly.Memory({
       initial: reserved / page,
@@ -134,7 +147,11 @@ class WasmDevice implements Device {
       shared: true,
     });
     this.#heap = new WasmHeap(memory, reserved);
-    this.description = `WebAssembly with 128-bit vectors, ${this.threads} ${this.threads === 1 ? "thread" : "threads"}`;
+    this.description = [
+      `WebAssembly by ${compiler}, 128-bit vectors`,
+      `${this.threads} ${this.threads === 1 ? "thread" : "threads"}`,
+      ...(cache.problem === null ? [] : [cache.problem]),
+    ].join(", ");
   }
 
   async load(sources: KernelSources): Promise<Kernels> {
@@ -143,7 +160,7 @@ class WasmDevice implements Device {
     const slot = this.#loaded++;
     // Address 0 stays a null pointer.
     const base = slot * slotBytes + 1024;
-    const module = await compileModule(sources, base, this.#cacheFolder);
+    const module = await compileModule(sources, base, this.#cache);
     const { memory } = this.#heap;
     const { exports } = new webAssembly.Instance(module, { env: { memory } });
     const stacks = (slot + 1) * slotBytes;
@@ -157,11 +174,17 @@ class WasmDevice implements Device {
       const worker = new Worker(new URL("./wasm-worker.mjs", import.meta.url), {
         workerData: { module, memory, thread, stack },
       });
-      // A worker that fails takes no items; the others do its share. It must not keep the process.
+      // One that cannot start takes no items, and the others do its share; one that fails in a kernel is told of by run.
+      worker.on("error", () => undefined);
+      // It must not keep the process.
       worker.unref();
       this.#workers.push(worker);
     }
-    return new WasmKernels(this, new Map(sources.entries.map((entry) => [entry, exports[entry] as Kernel])));
+    return new WasmKernels(
+      this,
+      new Map(sources.entries.map((entry) => [entry, exports[entry] as Kernel])),
+      exports["lctx_failures"] as () => bigint,
+    );
   }
 
   raw(byteLength: number): WasmMemory {
@@ -187,6 +210,7 @@ class WasmDevice implements Device {
 
 /** Opens the WebAssembly device. Throws LctxError `no-compiler` when there is nothing to compile with. */
 export async function openWasm(threads: number, cacheFolder: string | null): Promise<Device> {
-  await findWasmCompiler();
-  return new WasmDevice(threads, cacheFolder);
+  const compiler = wasmCompilerVersion();
+  const cache = new KernelCache(cacheFolder === null ? null : join(cacheFolder, "wasm"));
+  return new WasmDevice(threads, compiler, cache);
 }
