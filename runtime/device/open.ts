@@ -20,12 +20,13 @@ export async function openCpuDevice(options: DeviceOptions): Promise<Device> {
   const cacheFolder = options.cacheFolder ?? null;
   const native = async (): Promise<Device> =>
     (await import("./cpu/native.ts")).openNative(threads, cacheFolder);
-  const wasm = async (): Promise<Device> => (await import("./cpu/wasm.ts")).openWasm(threads, cacheFolder);
+  const wasm = async (note: string | null): Promise<Device> =>
+    (await import("./cpu/wasm.ts")).openWasm(threads, cacheFolder, note);
   switch (options.kind) {
     case "native":
       return native();
     case "wasm":
-      return wasm();
+      return wasm(null);
     case "auto": {
       let failure: LctxError;
       try {
@@ -35,7 +36,7 @@ export async function openCpuDevice(options: DeviceOptions): Promise<Device> {
         failure = error;
       }
       try {
-        return await wasm();
+        return await wasm(failure.message);
       } catch (error) {
         throw new LctxError(
           "no-device",

@@ -137,7 +137,7 @@ class WasmDevice implements Device {
   readonly #workers: Worker[] = [];
   #loaded = 0;
 
-  constructor(threads: number, compiler: string, cache: KernelCache) {
+  constructor(threads: number, compiler: string, cache: KernelCache, note: string | null) {
     this.threads = Math.min(threads, mostThreads);
     this.#cache = cache;
     const reserved = slots * slotBytes;
@@ -150,7 +150,7 @@ class WasmDevice implements Device {
     this.description = [
       `WebAssembly by ${compiler}, 128-bit vectors`,
       `${this.threads} ${this.threads === 1 ? "thread" : "threads"}`,
-      ...(cache.problem === null ? [] : [cache.problem]),
+      ...[cache.problem, note].filter((part) => part !== null),
     ].join(", ");
   }
 
@@ -208,9 +208,13 @@ class WasmDevice implements Device {
   }
 }
 
-/** Opens the WebAssembly device. Throws LctxError `no-compiler` when there is nothing to compile with. */
-export async function openWasm(threads: number, cacheFolder: string | null): Promise<Device> {
+/** Opens the WebAssembly device; its description ends with `note`. Throws LctxError `no-compiler` when there is nothing to compile with. */
+export async function openWasm(
+  threads: number,
+  cacheFolder: string | null,
+  note: string | null = null,
+): Promise<Device> {
   const compiler = wasmCompilerVersion();
   const cache = new KernelCache(cacheFolder === null ? null : join(cacheFolder, "wasm"));
-  return new WasmDevice(threads, compiler, cache);
+  return new WasmDevice(threads, compiler, cache, note);
 }
