@@ -8,7 +8,7 @@ import { keyOf, type KernelCache } from "./kernel-cache.ts";
 import { webAssembly, type WasmModule } from "./web-assembly.ts";
 
 type Tree = Record<string, unknown>;
-type Tool = (args: string[], files: Tree, options: object) => Promise<Tree>;
+type Tool = (args: string[] | null, files: Tree, options: object) => Promise<Tree>;
 
 interface Toolchain {
   readonly clang: Tool;
@@ -44,6 +44,8 @@ async function loadToolchain(): Promise<Toolchain> {
     const clang = commands["clang"];
     const link = commands["wasm-ld"];
     if (clang === undefined || link === undefined) throw new Error("it has no clang or no wasm-ld");
+    // Without arguments it only reads its files; left to its first use, it would print how far it is.
+    await clang(null, {}, { fetchProgress: () => undefined });
     return { clang, link };
   } catch (cause) {
     throw new LctxError(
@@ -62,7 +64,7 @@ async function runTool(tool: Tool, what: string, args: string[], files: Tree): P
     if (bytes !== null) output += decoder.decode(bytes, { stream: true });
   };
   try {
-    return await tool(args, files, { stdout: collect, stderr: collect, fetchProgress: () => undefined });
+    return await tool(args, files, { stdout: collect, stderr: collect });
   } catch (cause) {
     throw new LctxError(
       "kernel-compile",

@@ -16,7 +16,7 @@ export const linkFlags: readonly string[] =
   process.platform === "darwin"
     ? ["-dynamiclib"]
     : // Worker threads may outlive the handle: a library that is unmapped under them ends the process.
-      ["-shared", "-Wl,-z,nodelete"];
+      ["-shared", "-Wl,-z,nodelete", "-Wl,-z,defs"];
 
 export function execute(command: string, args: readonly string[]): Promise<Finished> {
   return new Promise((done) => {

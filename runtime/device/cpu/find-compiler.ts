@@ -146,7 +146,7 @@ export async function findCompiler(cache: KernelCache): Promise<FoundCompiler> {
     let refusal = "";
     for (const machine of machineFlags) {
       const flags = [...commonFlags, ...machine];
-      const key = [firstLine, ...flags, ...linkFlags, processorKey()].join("\n");
+      const key = [shown, firstLine, ...flags, ...linkFlags, processorKey()].join("\n");
       const compiler = { command, flags, key, description: firstLine };
       const made = await makeMemoryLibrary(compiler, cache);
       if (typeof made !== "string") return { compiler, memoryLibrary: made.path, release: made.release };
