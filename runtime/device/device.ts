@@ -1,9 +1,10 @@
 /** Device: where a Program's kernels run. It knows buffers and launches, not models. */
 import type { Launch, Sizes } from "../program.ts";
 
-/** Memory that kernels and the trainer share; `bytes` views it until `free`. Aligned to 64 bytes. */
+/** Memory that kernels and the trainer share; views are good until `free`. Aligned to 64 bytes. */
 export interface Memory {
   readonly byteLength: number;
+  /** All of it. Throws a RangeError above 4 GiB: ask for parts then. */
   readonly bytes: Uint8Array;
   f32(offset: number, length: number): Float32Array;
   i32(offset: number, length: number): Int32Array;
@@ -39,7 +40,7 @@ export interface Device {
   /** One line for people: compiler and version, vector width, threads. */
   readonly description: string;
   load(sources: KernelSources): Promise<Kernels>;
-  /** Zero-filled memory. Throws a DeviceError (out of memory) naming bytes asked and free. */
+  /** Zero-filled memory. Throws LctxError `device-memory`, which names the bytes asked for and free. */
   allocate(byteLength: number): Memory;
   close(): void;
 }

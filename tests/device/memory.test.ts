@@ -126,6 +126,21 @@ describe.each(kinds)("memory on %s", (kind) => {
   });
 });
 
+describe("native memory", () => {
+  it.skipIf(process.availableMemory() < 7 * 2 ** 30)("above 4 GiB is seen in parts", async () => {
+    const device = await openCpuDevice({ kind: "native", threads: 1 });
+    const bytes = 2 ** 32 + 4096;
+    const memory = device.allocate(bytes);
+    memory.f32(2 ** 32, 1024).fill(3);
+    expect(memory.f32(2 ** 32 - 4, 3)).toEqual(new Float32Array([0, 3, 3]));
+    expect(memory.i32(bytes - 4, 1)[0]).toBe(0x40400000);
+    expect(() => memory.f32(bytes - 4, 2)).toThrow(RangeError);
+    expect(() => memory.bytes).toThrow("no one view");
+    memory.free();
+    device.close();
+  });
+});
+
 describe("a launch table", () => {
   it("keeps launches, pointers, sizes and scalars apart", () => {
     const launches = [3, 0, 1, 5].map((count, n) => ({

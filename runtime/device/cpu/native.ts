@@ -48,30 +48,46 @@ function openKernels(path: string): Support {
   };
 }
 
+/** Bytes that one ArrayBuffer can view. */
+const mostViewed = 2 ** 32;
+
 class NativeMemory implements Memory {
   readonly byteLength: number;
-  readonly #buffer: ArrayBuffer;
   readonly address: Address;
+  /** Views all of it; null where that is too much for one buffer. */
+  readonly #whole: ArrayBuffer | null;
   readonly #release: () => void;
   #freed = false;
 
   constructor(address: Address, byteLength: number, release: () => void) {
     this.address = address;
     this.byteLength = byteLength;
-    this.#buffer = koffi.view(address, Math.max(1, byteLength));
+    this.#whole = byteLength > mostViewed ? null : koffi.view(address, Math.max(1, byteLength));
     this.#release = release;
   }
 
+  /** A buffer with these bytes, and where they start in it. */
+  #view(offset: number, bytes: number): readonly [ArrayBuffer, number] {
+    if (this.#whole !== null) return [this.#whole, offset];
+    if (offset < 0 || bytes < 0 || offset + bytes > this.byteLength)
+      throw new RangeError(`no ${bytes} bytes at ${offset} of ${this.byteLength}`);
+    return [koffi.view(this.address + BigInt(offset), Math.max(1, bytes)), 0];
+  }
+
   get bytes(): Uint8Array {
-    return new Uint8Array(this.#buffer, 0, this.byteLength);
+    if (this.#whole === null) throw new RangeError("more than 4 GiB have no one view");
+    const [buffer, start] = this.#view(0, this.byteLength);
+    return new Uint8Array(buffer, start, this.byteLength);
   }
 
   f32(offset: number, length: number): Float32Array {
-    return new Float32Array(this.#buffer, offset, length);
+    const [buffer, start] = this.#view(offset, length * 4);
+    return new Float32Array(buffer, start, length);
   }
 
   i32(offset: number, length: number): Int32Array {
-    return new Int32Array(this.#buffer, offset, length);
+    const [buffer, start] = this.#view(offset, length * 4);
+    return new Int32Array(buffer, start, length);
   }
 
   free(): void {
