@@ -96,12 +96,12 @@ const products = fc.record({
   seed: fc.nat(),
 });
 
-/** Beyond one panel in each direction: k above 384, and more rows and columns than are packed at once. */
+/** Beyond one panel in each direction: k above 512, and more rows and columns than are packed at once. */
 const large: readonly (readonly [number, number, number])[] = [
   [13, 65, 1000],
   [4100, 7, 5],
   [5, 2113, 4],
-  [129, 131, 385],
+  [129, 131, 513],
   [1, 1, 2000],
 ];
 

@@ -12,7 +12,7 @@ export const gemm = `#include "lctx.h"
 #define MR 4
 #endif
 #define NR (2 * LANES)
-#define KC 384
+#define KC 512
 /* Rows and columns packed at once: their panels stay in the caches that the threads share. */
 #define MC (MR * 336)
 #define NC (NR * 64)
@@ -162,7 +162,7 @@ void lctx_gemm(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int
         g.a_panels = (g.m + MR - 1) / MR;
         g.b_panels = (g.n + NR - 1) / NR;
         /* Blocks of rows whose panel stays in the second cache; enough of them for all threads. */
-        int64_t blocks = (g.a_panels + 15) / 16;
+        int64_t blocks = (g.a_panels + 11) / 12;
         g.rows_per_item = (g.a_panels + blocks - 1) / blocks;
         g.row_items = (g.a_panels + g.rows_per_item - 1) / g.rows_per_item;
         int64_t wanted = 4 * lctx_threads(), columns = (wanted + g.row_items - 1) / g.row_items;
