@@ -28,7 +28,10 @@ const orders = [
   ["T", "N"],
 ] as const;
 const square = (n: number): Product[] => orders.map(([a, b]) => ({ m: n, n, k: n, a, b }));
-/** Square ones, then those of a training step of width 256 on 4096 tokens: forward, backward, gradients of weights. */
+/**
+ * Square ones, then those of a training step of width 256 on 4096 tokens: forward, backward, gradients of weights;
+ * last those of low-rank adapters.
+ */
 const products: Product[] = [
   ...square(512),
   ...square(1024),
@@ -40,6 +43,10 @@ const products: Product[] = [
   { m: 4096, n: 256, k: 1024, a: "N", b: "N" },
   { m: 256, n: 1024, k: 4096, a: "T", b: "N" },
   { m: 1024, n: 256, k: 4096, a: "T", b: "N" },
+  { m: 4096, n: 8, k: 256, a: "N", b: "N" },
+  { m: 4096, n: 256, k: 8, a: "N", b: "N" },
+  { m: 256, n: 8, k: 4096, a: "T", b: "N" },
+  { m: 8, n: 256, k: 4096, a: "T", b: "N" },
 ];
 
 const kernel = `#include "lctx.h"

@@ -35,6 +35,8 @@ typedef struct {
   int64_t lda, ldb, ldc, m, n, k;
   int ta, tb, add;
   int64_t a_panels, b_panels, rows_per_item, columns_per_item, row_items;
+  /* Panels of b before this one are read where they are: for few rows, packing costs more than it saves. */
+  int64_t packed_from;
 } product;
 
 /* Packs 'count' (at most width) columns of a [k, ...] operand whose rows are apart: to[p * width + i]. */
@@ -72,7 +74,7 @@ static void pack_item(void *ctx, int64_t item, int thread) {
     if (g->ta) pack_along(to, g->a + i, g->lda, g->k, count, MR);
     else pack_across(to, g->a + i * g->lda, g->lda, g->k, count, MR);
   } else {
-    item -= g->a_panels;
+    item += g->packed_from - g->a_panels;
     int64_t j = item * NR, count = g->n - j < NR ? g->n - j : NR;
     float *to = panel_b + item * NR * g->k;
     if (g->tb) pack_across(to, g->b + j * g->ldb, g->ldb, g->k, count, NR);
@@ -80,19 +82,21 @@ static void pack_item(void *ctx, int64_t item, int thread) {
   }
 }
 
-static inline __attribute__((always_inline)) void micro(int64_t k, const float *restrict a, const float *restrict b, vec acc[MR][2]) {
+/* The first 'vectors' columns of vectors of a micro-tile; rows of b are b_apart apart. */
+static inline __attribute__((always_inline)) void micro(int64_t k, const float *restrict a, const float *restrict b, int64_t b_apart, int vectors, vec acc[MR][2]) {
 #pragma GCC unroll 16
   for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = EACH(0);
   for (int64_t p = 0; p < k; p++) {
-    vec b0 = *(const vec *)b, b1 = *(const vec *)(b + LANES);
+    vec b0 = *(const vec_any *)b, b1 = b0;
+    if (vectors == 2) b1 = *(const vec_any *)(b + LANES);
 #pragma GCC unroll 16
     for (int r = 0; r < MR; r++) {
       vec s = EACH(a[r]);
       acc[r][0] += s * b0;
-      acc[r][1] += s * b1;
+      if (vectors == 2) acc[r][1] += s * b1;
     }
     a += MR;
-    b += NR;
+    b += b_apart;
   }
 }
 
@@ -105,8 +109,11 @@ static void tile_item(void *ctx, int64_t item, int thread) {
   for (int64_t j = pj; j < pj_end; j++)
     for (int64_t i = pi; i < pi_end; i++) {
       vec acc[MR][2];
-      micro(g->k, panel_a + i * MR * g->k, panel_b + j * NR * g->k, acc);
       int64_t rows = g->m - i * MR, columns = g->n - j * NR;
+      const float *panel = panel_a + i * MR * g->k;
+      if (j < g->packed_from) micro(g->k, panel, g->b + j * NR, g->ldb, 2, acc);
+      else if (columns > LANES) micro(g->k, panel, panel_b + j * NR * g->k, NR, 2, acc);
+      else micro(g->k, panel, panel_b + j * NR * g->k, NR, 1, acc);
       float *c = g->c + i * MR * g->ldc + j * NR;
       if (rows >= MR && columns >= NR) {
         if (g->add)
@@ -169,7 +176,8 @@ void lctx_gemm(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int
         if (columns > g.b_panels) columns = g.b_panels;
         g.columns_per_item = (g.b_panels + columns - 1) / columns;
         int64_t column_items = (g.b_panels + g.columns_per_item - 1) / g.columns_per_item;
-        lctx_parallel(g.a_panels + g.b_panels, pack_item, &g);
+        g.packed_from = g.a_panels <= 2 && !tb ? g.n / NR : 0;
+        lctx_parallel(g.a_panels + g.b_panels - g.packed_from, pack_item, &g);
         lctx_parallel(g.row_items * column_items, tile_item, &g);
       }
 }
