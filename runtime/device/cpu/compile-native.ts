@@ -1,5 +1,6 @@
 /** Compiles kernel sources to a shared library: files side by side, each kept on its own, then linked. */
 import { rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { LctxError } from "../../errors.ts";
 import type { KernelSources } from "../device.ts";
@@ -45,23 +46,23 @@ export async function compileLibrary(
   const [program, ...first] = command;
   try {
     for (const [name, text] of files) writeFileSync(join(folder, name), text);
-    const objects = await Promise.all(
-      units.map(async ([name, text]) => {
-        // Programs share the support's objects.
-        const objectName = `${keyOf([key, text, ...headers.flat()])}.o`;
-        const keptObject = cache.find(objectName);
-        if (keptObject !== null) return keptObject;
-        const object = join(folder, `${name}.o`);
-        const result = await execute(program, [...first, ...flags, "-c", join(folder, name), "-o", object]);
-        if (result.code !== 0)
-          throw new LctxError(
-            "kernel-compile",
-            `${command.join(" ")} could not compile ${name}: ${firstLines(result.output, folder)}`,
-            "this is a bug in lctx; please report it with the spec. --device cpu-wasm may work",
-          );
-        return cache.keep(objectName, object);
-      }),
-    );
+    // The longest first, so that none of them is begun last.
+    const ordered = units.toSorted(([, a], [, b]) => b.length - a.length);
+    const objects = await eachOf(ordered, availableParallelism(), async ([name, text]) => {
+      // Programs share the support's objects.
+      const objectName = `${keyOf([key, text, ...headers.flat()])}.o`;
+      const keptObject = cache.find(objectName);
+      if (keptObject !== null) return keptObject;
+      const object = join(folder, `${name}.o`);
+      const result = await execute(program, [...first, ...flags, "-c", join(folder, name), "-o", object]);
+      if (result.code !== 0)
+        throw new LctxError(
+          "kernel-compile",
+          `${command.join(" ")} could not compile ${name}: ${firstLines(result.output, folder)}`,
+          "this is a bug in lctx; please report it with the spec. --device cpu-wasm may work",
+        );
+      return cache.keep(objectName, object);
+    });
     const library = join(folder, libraryName);
     const linked = await execute(program, [
       ...first,
@@ -83,6 +84,30 @@ export async function compileLibrary(
     release();
     throw error;
   }
+}
+
+/** What `work` makes of each item, with at most `abreast` at once; the first failure is thrown when all have ended. */
+async function eachOf<A, B>(
+  items: readonly A[],
+  abreast: number,
+  work: (item: A) => Promise<B>,
+): Promise<B[]> {
+  const results: B[] = [];
+  const left = items.entries();
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (const [n, item] of left) {
+      if (failures.length > 0) return;
+      try {
+        results[n] = await work(item);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: abreast }, worker));
+  if (failures.length > 0) throw failures[0];
+  return results;
 }
 
 const firstLines = (output: string, folder: string): string =>
