@@ -45,7 +45,7 @@ export function pick<T>(all: ReadonlyMap<string, T>, name: string | undefined, w
 
 /** The recipe of a model. */
 export function pickRecipe(project: CheckedProject, name: string | undefined): Recipe {
-  const recipes = project.models.recipes;
+  const recipes = project.recipes;
   if (recipes.size === 0)
     throw new UsageError("this spec has no `train` item", "add `train Model { data … optimizer … }`");
   return pick(recipes, name, "model with a `train` item");
