@@ -1,6 +1,15 @@
 /** ProgramWriter: how an emitted model.ts states its parameters, tensors and launches, in reading order. */
 import { noTensor } from "./program.ts";
-import type { Launch, ParameterInfo, Phase, PhaseName, Program, Size, Tensor, TensorRole } from "./program.ts";
+import type {
+  Launch,
+  ParameterInfo,
+  Phase,
+  PhaseName,
+  Program,
+  Size,
+  Tensor,
+  TensorRole,
+} from "./program.ts";
 
 /** A tensor of the program being written; only its writer makes one. */
 export interface TensorHandle {
@@ -69,7 +78,12 @@ export class ProgramWriter {
   }
 
   /** A weight and the tensor that holds it. */
-  parameter(path: string, shape: readonly number[], init: Init, options: ParameterOptions = {}): TensorHandle {
+  parameter(
+    path: string,
+    shape: readonly number[],
+    init: Init,
+    options: ParameterOptions = {},
+  ): TensorHandle {
     this.#parameters.push({ path, shape, init, trainable: options.trainable ?? true });
     return this.tensor(path, "parameter", shape);
   }

@@ -119,7 +119,7 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/generate.ts")).generate));
 
   verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
-    .argument("<topic>", "a message code, or: masks, kernels, memory, graph, or a node's name")
+    .argument("<topic>", "a message code, or: masks, kernels, memory, graph")
     .argument("[file]", "spec, for everything but message codes")
     .addOption(model())
     .addOption(set())
@@ -143,10 +143,8 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/viz.ts")).viz));
 
   verb("bench", "time kernels and a training step on this machine", "lctx bench gemm")
-    .argument("<what>", "gemm, attention, step or compile")
-    .argument("[file]", "spec, for step and compile")
+    .argument("<what>", "gemm, attention or step")
     .option("--json", "one JSON line a case")
-    .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/bench.ts")).bench));
 

@@ -1,0 +1,100 @@
+/** The masks of a spec's attentions as grids of visible pairs, for pictures and densities. */
+import type { AttentionMeaning, AttentionPhase, AttentionShape } from "../ir/attention-meaning.ts";
+import { exprEvaluator, noValues } from "../ir/evaluate-expr.ts";
+import { Reporter } from "../diagnostics/reporter.ts";
+import type { Environment } from "../check/environment.ts";
+import { instantiateAttention } from "../check/instantiate-attention.ts";
+import { bindArguments } from "../check/static.ts";
+import { UsageError } from "./exit-codes.ts";
+import type { MaskGrid } from "./pictures/mask-picture.ts";
+
+export interface NamedMask {
+  readonly attention: string;
+  /** Phases with this very mask. */
+  readonly phases: readonly AttentionPhase[];
+  readonly meaning: AttentionMeaning;
+  readonly grid: MaskGrid;
+  /** Share of visible pairs among all. */
+  readonly density: number;
+}
+
+const heads = 8;
+
+/** Document of a position in pictures: three texts in a row. */
+const documentOf = (position: number, length: number): number =>
+  Math.min(2, Math.floor((position * 3) / length));
+
+function drawn(
+  meaning: AttentionMeaning,
+  length: number,
+  title: string,
+): { readonly grid: MaskGrid; readonly density: number } {
+  const evaluate = exprEvaluator(meaning.mask);
+  const values = new Float64Array(length * length);
+  let [q, k, h] = [0, 0, 0];
+  const at: Readonly<Record<string, () => number>> = { q: () => q, k: () => k, h: () => h };
+  const starts = Array.from({ length }, (_, n) => {
+    let first = n;
+    while (first > 0 && documentOf(first - 1, length) === documentOf(n, length)) first--;
+    return first;
+  });
+  const leaves = {
+    ...noValues,
+    index: (name: string) => at[name]!(),
+    size: (name: string) => (name === "batch" ? 1 : name === "query-start" || name === "step" ? 0 : length),
+    load: (buffer: number, [position = 0]: readonly number[]) =>
+      meaning.buffers[buffer]?.kind === "starts" ? starts[position]! : documentOf(position, length),
+  };
+  let seen = 0;
+  for (q = 0; q < length; q++)
+    for (k = 0; k < length; k++)
+      for (h = 0; h < heads; h++) {
+        const visible = evaluate(leaves);
+        values[q * length + k]! += visible / heads;
+        seen += visible;
+      }
+  return {
+    grid: { queries: length, keys: length, values, title },
+    density: seen / (heads * length * length),
+  };
+}
+
+/** All masks of the attentions that a spec declares or imports, or of the one asked for. Throws a UsageError. */
+export function masksOf(environment: Environment, length: number, name?: string): readonly NamedMask[] {
+  const all = [...environment.names.values()].filter(({ item }) => item.kind === "attention");
+  const own = all.filter(({ environment: where }) => where === environment);
+  const wanted = name === undefined ? (own.length > 0 ? own : all) : all.filter((each) => each.name === name);
+  if (wanted.length === 0)
+    throw new UsageError(
+      name === undefined ? "this spec has no attention" : `no attention is called ${JSON.stringify(name)}`,
+      all.length > 0 ? `there are: ${all.map((each) => each.name).join(", ")}` : null,
+    );
+  const shape: AttentionShape = { heads, kvHeads: heads, headSize: 16, length };
+  return wanted.flatMap((definition) => {
+    const reporter = new Reporter();
+    const span = { file: environment.file.path, start: 0, end: 0 };
+    const call = {
+      kind: "call",
+      callee: { kind: "name", name: definition.name, span },
+      arguments: [],
+      span,
+    } as const;
+    const value = bindArguments(definition, call, { environment, values: new Map() }, reporter);
+    const instance = value === null ? null : instantiateAttention(value, shape, reporter);
+    if (instance === null)
+      throw new UsageError(
+        `${definition.name} cannot be drawn at length ${length}: ${reporter.diagnostics[0]?.title ?? "it has parameters without defaults"}`,
+        "choose another --length, or give its parameters defaults",
+      );
+    const groups = new Map<unknown, AttentionPhase[]>();
+    for (const phase of ["training", "evaluation", "decoding"] as const) {
+      const { mask } = instance.phases[phase];
+      groups.set(mask, [...(groups.get(mask) ?? []), phase]);
+    }
+    return [...groups.values()].map((phases): NamedMask => {
+      const meaning = instance.phases[phases[0]!];
+      const title = phases.length === 3 ? definition.name : `${definition.name}: ${phases.join(", ")}`;
+      return { attention: definition.name, phases, meaning, ...drawn(meaning, length, title) };
+    });
+  });
+}

@@ -1,0 +1,144 @@
+/** `lctx explain`: the page of a message, or what a spec compiles to. */
+import { instantiate } from "../../../runtime/executable.ts";
+import { openCpuDevice } from "../../../runtime/device/open.ts";
+import { allPhases, planMemory } from "../../../runtime/plan/memory-plan.ts";
+import { compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
+import { catalogue } from "../../diagnostics/catalogue.gen.ts";
+import { Reporter } from "../../diagnostics/reporter.ts";
+import { suggest } from "../../diagnostics/suggest.ts";
+import { printGraph } from "../../ir/print-graph.ts";
+import { showExpr } from "../../ir/print-expr.ts";
+import { masksOf } from "../attention-masks.ts";
+import { openChecked, pick, pickRecipe, sourcesOf, type CheckedSpec } from "../checked-spec.ts";
+import { exitCodes, UsageError } from "../exit-codes.ts";
+import { cacheFolder } from "../paths.ts";
+import { maskText } from "../pictures/mask-picture.ts";
+import { printDiagnostics } from "../print-diagnostics.ts";
+
+interface ExplainOptions {
+  readonly model?: string;
+  readonly set: readonly string[];
+  readonly batch?: number;
+  readonly length?: number;
+  readonly after?: string;
+  readonly threads?: number;
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function explainCode(code: string): number {
+  const entry = catalogue.find((each) => each.code === code);
+  if (entry === undefined) {
+    const close = suggest(
+      code,
+      catalogue.map((each) => ({ name: each.code, kind: "message" })),
+    );
+    throw new UsageError(
+      `no message is called ${JSON.stringify(code)}`,
+      close === null ? "docs/reference/messages.md lists all" : `did you mean ${close}?`,
+    );
+  }
+  say(`${entry.severity}[${entry.code}]: ${entry.title}\n\n${entry.why}`);
+  if (entry.help !== null) say(`\nhelp: ${entry.help}`);
+  if (entry.wrong !== null) say(`\nThis gives the message:\n\n${entry.wrong}`);
+  if (entry.right !== null) say(`\nThis does not:\n\n${entry.right}`);
+  return exitCodes.ok;
+}
+
+function explainMasks(spec: CheckedSpec, options: ExplainOptions): number {
+  for (const mask of masksOf(spec.project.environment, options.length ?? 24)) {
+    say(maskText(mask.grid, process.stdout.columns || 100));
+    say(`  density   ${(100 * mask.density).toFixed(1)} % of pairs`);
+    say(`  mask      ${showExpr(mask.meaning.mask)}`);
+    say(`  score     ${showExpr(mask.meaning.score)}`);
+    if (mask.meaning.regions.length > 1) say(`  regions   ${mask.meaning.regions.length} rotations`);
+    for (const { what } of mask.meaning.unsupported) say(`  not run by target cpu yet: ${what}`);
+    say("");
+  }
+  return exitCodes.ok;
+}
+
+function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
+  const model = pick(spec.project.models, options.model, "model");
+  const trained = model.parameters.filter((each) => each.trainable).map((each) => each.path);
+  const names: string[] = [];
+  let found: string | null = null;
+  const graphs = stageGraphs(model, trained, (phase, pass, graph) => {
+    if (phase !== "train") return;
+    names.push(pass.name);
+    if (pass.name === options.after) found = printGraph(graph);
+  });
+  if (options.after !== undefined && found === null)
+    throw new UsageError(`no pass is called ${JSON.stringify(options.after)}`, `passes: ${names.join(", ")}`);
+  say(found ?? printGraph(graphs.train));
+  return exitCodes.ok;
+}
+
+const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`.padStart(14);
+
+function explainMemory(compiled: Compiled, options: ExplainOptions): number {
+  compiled.stages.forEach((stage, n) => {
+    const settings = compiled.settings.stages[n]!;
+    const batch = options.batch ?? settings.batch.sequences;
+    const length = options.length ?? settings.data.length;
+    const threads = options.threads ?? 1;
+    const plan = planMemory(stage.program, allPhases, { batch, length, threads, "query-start": 0 });
+    say(
+      `${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${threads} threads`,
+    );
+    for (const [role, bytes] of Object.entries(plan.roles))
+      say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
+    for (const [phase, bytes] of Object.entries(plan.phaseArena))
+      say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
+    say(`  ${"in all".padEnd(12)}${mebi(plan.total)}  ${plan.total} bytes`);
+  });
+  return exitCodes.ok;
+}
+
+/** Every launch of a training pass and an update, with its measured time. */
+async function explainKernels(compiled: Compiled, options: ExplainOptions): Promise<number> {
+  const stage = compiled.stages[0]!;
+  const settings = compiled.settings.stages[0]!;
+  const device = await openCpuDevice({ kind: "auto", threads: options.threads, cacheFolder: cacheFolder() });
+  try {
+    const executable = await instantiate(stage.program, stage.kernels, device, {
+      batch: options.batch ?? settings.batch.sequences,
+      length: options.length ?? settings.data.length,
+    });
+    say(`${compiled.settings.model} on ${device.name}: ${device.description}`);
+    const scalars = { lr: 0, step: 1, clip: 3.4e38, seed: 0, accumulate: 0 };
+    for (const phase of ["train", "update"] as const) {
+      const times = executable.profile(phase, scalars, 3);
+      const whole = times.reduce((sum, each) => sum + each.milliseconds, 0);
+      say(`\n${phase}: ${times.length} launches, ${whole.toFixed(1)} ms`);
+      for (const { label, kernel, milliseconds } of times)
+        say(
+          `${milliseconds.toFixed(3).padStart(9)} ms ${((100 * milliseconds) / whole).toFixed(1).padStart(5)} %  ${kernel.padEnd(24)} ${label}`,
+        );
+    }
+    executable.close();
+  } finally {
+    device.close();
+  }
+  return exitCodes.ok;
+}
+
+export async function explain(
+  topic: string,
+  path: string | undefined,
+  options: ExplainOptions,
+): Promise<number> {
+  const topics = ["masks", "graph", "memory", "kernels"];
+  if (!topics.includes(topic)) return explainCode(topic);
+  if (path === undefined)
+    throw new UsageError(`explain ${topic} needs a spec`, `lctx explain ${topic} my.lctx`);
+  const spec = openChecked(path, options.set);
+  if (spec === null) return exitCodes.specErrors;
+  if (topic === "masks") return explainMasks(spec, options);
+  if (topic === "graph") return explainGraph(spec, options);
+  const reporter = new Reporter();
+  const compiled = compileRecipe(pickRecipe(spec.project, options.model), reporter);
+  printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
+  if (compiled === null) return exitCodes.specErrors;
+  return topic === "memory" ? explainMemory(compiled, options) : explainKernels(compiled, options);
+}

@@ -1,0 +1,27 @@
+/** Checks specs given as text or files with the real checker; imports are read from the disk and from stdlib/. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { SourceHost } from "../../compiler/check/environment.ts";
+import { checkSpec, type Checked } from "../../compiler/compile.ts";
+import type { Diagnostic } from "../../compiler/diagnostics/diagnostic.ts";
+
+export const root = resolve(import.meta.dirname, "../..");
+
+const readIfThere = (path: string): string | null => (existsSync(path) ? readFileSync(path, "utf8") : null);
+
+export const diskHost: SourceHost = {
+  read: readIfThere,
+  library: (parts) => readIfThere(`${join(root, "stdlib", ...parts.slice(1))}.lctx`),
+};
+
+/** What the checker says about a text that would lie at `path`. */
+export const checkText = (text: string, path: string): readonly Diagnostic[] =>
+  checkSpec(path, text, diskHost).diagnostics;
+
+/** A spec on the disk, checked; throws when it has errors. */
+export function checkFile(path: string, overrides: readonly string[] = []): Checked {
+  const checked = checkSpec(path, readFileSync(path, "utf8"), diskHost, overrides);
+  if (checked.failed || checked.project === null)
+    throw new Error(checked.diagnostics.map(({ code, title }) => `${code}: ${title}`).join("\n"));
+  return checked;
+}
