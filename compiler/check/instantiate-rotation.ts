@@ -67,7 +67,7 @@ export function instantiateRotation(
   return { angle, scale, layout, rotated };
 }
 
-/** Leading dimensions that rotate: an even number, at most the width. */
+/** Leading dimensions that rotate: an even number, at most the width; 0 for no rotation at all. */
 function rotatedWidth(item: RotationItem, dims: number, scope: MeantScope, run: Elaboration): number | null {
   const clause = item.clauses.find((c) => c.kind === "rotated");
   if (clause === undefined) {
@@ -78,7 +78,7 @@ function rotatedWidth(item: RotationItem, dims: number, scope: MeantScope, run: 
   const meant = evaluateMeant(clause.value, scope, run);
   const count = meant === null ? null : numberOf(meant);
   if (count === null) return null;
-  if (!count.whole || count.value % 2 !== 0 || count.value < 2 || count.value > dims) {
+  if (!count.whole || count.value % 2 !== 0 || count.value < 0 || count.value > dims) {
     run.reporter.add(messages.rotatedOdd({ count: count.value }, clause.value.span));
     return null;
   }
