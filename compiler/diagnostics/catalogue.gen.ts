@@ -4,6 +4,17 @@ import type { MessageEntry } from "./diagnostic.ts";
 /** Every message with its reason and its specs. */
 export const catalogue: readonly MessageEntry[] = [
   {
+    "code": "empty-row",
+    "area": "attention",
+    "severity": "error",
+    "title": "query {query} has no key (in a row of {length})",
+    "label": "hides every key of this query",
+    "help": "let each query see itself: `or q == k`",
+    "why": "Softmax over no key is not defined.",
+    "wrong": "attention Before() {\n  mask q - k >= 1\n}\n",
+    "right": "attention Before() {\n  mask q >= k and (q - k >= 1 or q == k)\n}\n"
+  },
+  {
     "code": "layout-unknown",
     "area": "attention",
     "severity": "error",
@@ -13,6 +24,17 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "The layout says which two numbers of a head form a pair that rotates together.",
     "wrong": "rotation swapped(base: Real = 10_000) {\n  layout adjacent\n  angle base ^ (-2 * m / dims)\n}\n",
     "right": "rotation swapped(base: Real = 10_000) {\n  layout interleaved\n  angle base ^ (-2 * m / dims)\n}\n"
+  },
+  {
+    "code": "mask-not-causal",
+    "area": "attention",
+    "severity": "error",
+    "title": "query {query} can see key {key}, which comes later",
+    "label": "true for q = {query}, k = {key} (distance {distance})",
+    "help": "add `q >= k and …` to the mask, or say `ahead` which later keys are seen on purpose",
+    "why": "A language model that sees the token it has to predict learns nothing. A mask must imply `q >= k`, but for pairs that\nan `ahead` clause names.",
+    "wrong": "attention Leaky() {\n  mask q - k < 4\n}\n",
+    "right": "attention Near() {\n  mask q >= k and q - k < 4\n}\n"
   },
   {
     "code": "not-in-rotation",

@@ -5,9 +5,15 @@ import type { Diagnostic, Extras, Hole } from "./diagnostic.ts";
 
 /** A constructor for each message of the catalogue. */
 export const messages = {
+  /** query {query} has no key (in a row of {length}) */
+  emptyRow: (holes: { readonly query: Hole; readonly length: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"empty-row","severity":"error","title":"query {query} has no key (in a row of {length})","label":"hides every key of this query","help":"let each query see itself: `or q == k`"}, holes, span, extras),
   /** unknown layout `{name}` */
   layoutUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"layout-unknown","severity":"error","title":"unknown layout `{name}`","label":"not a layout","help":"layouts: `half` (pairs m, m + dims/2), `interleaved` (pairs 2m, 2m + 1)"}, holes, span, extras),
+  /** query {query} can see key {key}, which comes later */
+  maskNotCausal: (holes: { readonly query: Hole; readonly key: Hole; readonly distance: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"mask-not-causal","severity":"error","title":"query {query} can see key {key}, which comes later","label":"true for q = {query}, k = {key} (distance {distance})","help":"add `q >= k and …` to the mask, or say `ahead` which later keys are seen on purpose"}, holes, span, extras),
   /** {what} cannot be used in a rotation */
   notInRotation: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"not-in-rotation","severity":"error","title":"{what} cannot be used in a rotation","label":"not here","help":"a rotation is made of numbers, `m`, `dims` and functions of numbers"}, holes, span, extras),
