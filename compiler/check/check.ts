@@ -1,6 +1,7 @@
 /** Checks a whole project: every item of the root file, and what its models mean. */
 import type { AttentionInstance, AttentionShape } from "../ir/attention-meaning.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
+import { checkBodies, checkDefinition } from "./attention/check-bodies.ts";
 import { checkVisible } from "./attention/check-visible.ts";
 import type { Definition, Environment } from "./environment.ts";
 import { instantiateAttention } from "./instantiate-attention.ts";
@@ -27,6 +28,10 @@ function withDefaults(definition: Definition, environment: Environment): MethodV
 /** Checks every item of the root file; mistakes are reported, and what has none is returned. */
 export function checkProject(environment: Environment, reporter: Reporter): CheckedProject {
   const used = new Set<string>();
+  for (const item of environment.file.items) {
+    if (item.kind === "mask" || item.kind === "score") checkDefinition(item, reporter);
+    if (item.kind === "attention") checkBodies(item, reporter);
+  }
   const instantiateChecked = (
     value: MethodValue,
     shape: AttentionShape,

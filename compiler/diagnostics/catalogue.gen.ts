@@ -15,6 +15,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "attention Before() {\n  mask q >= k and (q - k >= 1 or q == k)\n}\n"
   },
   {
+    "code": "free-index",
+    "area": "attention",
+    "severity": "error",
+    "title": "`{index}` appears on the right but not in `{table}`",
+    "label": "not an index of the table",
+    "help": "add it on the left, or reduce it: `sum[…] …`",
+    "why": "Indices on both sides of a table's definition are the same; a reduction binds and removes the others.",
+    "wrong": "attention Broken() {\n  let slope[h] = ordinal(q)\n  mask q >= k\n  score = s - slope[h]\n}\n",
+    "right": "attention Mended() {\n  let slope[h] = ordinal(h)\n  mask q >= k\n  score = s - slope[h]\n}\n"
+  },
+  {
     "code": "layout-unknown",
     "area": "attention",
     "severity": "error",
@@ -37,6 +48,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "attention Near() {\n  mask q >= k and q - k < 4\n}\n"
   },
   {
+    "code": "mask-reads-learned",
+    "area": "attention",
+    "severity": "error",
+    "title": "a mask may not read `{name}`",
+    "label": "learned",
+    "help": "choose keys with `select … by … above 0`, or bias them with `score`",
+    "why": "The compiler decides from a mask what to skip, before anything learned is known.",
+    "wrong": "attention Peeking() {\n  mask q >= k and s > 0\n}\n",
+    "right": "attention Biased() {\n  mask q >= k\n  score = max(s, 0)\n}\n"
+  },
+  {
     "code": "not-in-rotation",
     "area": "attention",
     "severity": "error",
@@ -46,6 +68,17 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "Angles depend on the frequency pair `m` and on the rotation's parameters only.",
     "wrong": "rotation odd(base: Real = 10_000) = base ^ (-2 * m / dims) * sum[d] m\n",
     "right": "rotation even(base: Real = 10_000) = base ^ (-2 * m / dims)\n"
+  },
+  {
+    "code": "position-arithmetic",
+    "area": "attention",
+    "severity": "error",
+    "title": "a position has no `{operator}`",
+    "label": "positions may be subtracted, compared and shifted",
+    "help": "for a plain number write `ordinal(q)`",
+    "why": "Positions are places, not numbers: the difference of two is a distance, a shifted position is a position, and nothing\nelse means anything.",
+    "wrong": "mask odd = q + k < 10\n",
+    "right": "mask early = ordinal(q) + ordinal(k) < 10\n"
   },
   {
     "code": "rotated-odd",

@@ -8,15 +8,24 @@ export const messages = {
   /** query {query} has no key (in a row of {length}) */
   emptyRow: (holes: { readonly query: Hole; readonly length: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"empty-row","severity":"error","title":"query {query} has no key (in a row of {length})","label":"hides every key of this query","help":"let each query see itself: `or q == k`"}, holes, span, extras),
+  /** `{index}` appears on the right but not in `{table}` */
+  freeIndex: (holes: { readonly index: Hole; readonly table: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"free-index","severity":"error","title":"`{index}` appears on the right but not in `{table}`","label":"not an index of the table","help":"add it on the left, or reduce it: `sum[…] …`"}, holes, span, extras),
   /** unknown layout `{name}` */
   layoutUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"layout-unknown","severity":"error","title":"unknown layout `{name}`","label":"not a layout","help":"layouts: `half` (pairs m, m + dims/2), `interleaved` (pairs 2m, 2m + 1)"}, holes, span, extras),
   /** query {query} can see key {key}, which comes later */
   maskNotCausal: (holes: { readonly query: Hole; readonly key: Hole; readonly distance: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"mask-not-causal","severity":"error","title":"query {query} can see key {key}, which comes later","label":"true for q = {query}, k = {key} (distance {distance})","help":"add `q >= k and …` to the mask, or say `ahead` which later keys are seen on purpose"}, holes, span, extras),
+  /** a mask may not read `{name}` */
+  maskReadsLearned: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"mask-reads-learned","severity":"error","title":"a mask may not read `{name}`","label":"learned","help":"choose keys with `select … by … above 0`, or bias them with `score`"}, holes, span, extras),
   /** {what} cannot be used in a rotation */
   notInRotation: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"not-in-rotation","severity":"error","title":"{what} cannot be used in a rotation","label":"not here","help":"a rotation is made of numbers, `m`, `dims` and functions of numbers"}, holes, span, extras),
+  /** a position has no `{operator}` */
+  positionArithmetic: (holes: { readonly operator: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"position-arithmetic","severity":"error","title":"a position has no `{operator}`","label":"positions may be subtracted, compared and shifted","help":"for a plain number write `ordinal(q)`"}, holes, span, extras),
   /** {count} dimensions cannot rotate in pairs */
   rotatedOdd: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"rotated-odd","severity":"error","title":"{count} dimensions cannot rotate in pairs","label":"an even number up to the head's size is needed","help":"choose an even head size, or state `rotated` with an even number"}, holes, span, extras),
