@@ -22,7 +22,7 @@ export interface Hooks {
   readonly residual?: (site: string, x: Float64Array, y: Float64Array) => Float64Array;
   /** Vectors in front of the text's. */
   readonly before?: readonly Float64Array[];
-  /** Keys and values in front of the text's, [position][key-value head]. */
+  /** Keys and values in front of the text's, [position][key-value head]; these keys are not rotated. */
   readonly prefix?: (site: string) => readonly {
     readonly key: readonly Float64Array[];
     readonly value: readonly Float64Array[];
@@ -77,7 +77,7 @@ export function decode(
         const group = Math.floor(head / (heads / kvHeads));
         const a = cut(query, head);
         const seen = [
-          ...prefix.map(({ key, value }) => ({ a, b: key[group]!, value: value[group]! })),
+          ...prefix.map(({ key, value }) => ({ a: rotated(a, t), b: key[group]!, value: value[group]! })),
           ...k.slice(0, t + 1).map((key, n) => ({
             a: rotated(a, t),
             b: rotated(cut(key, group), n),
