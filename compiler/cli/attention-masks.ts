@@ -2,9 +2,11 @@
 import type { AttentionMeaning, AttentionPhase, AttentionShape } from "../ir/attention-meaning.ts";
 import { exprEvaluator, noValues } from "../ir/evaluate-expr.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
-import type { Environment } from "../check/environment.ts";
+import type { CheckedProject } from "../check/check.ts";
+import type { Definition } from "../check/environment.ts";
 import { instantiateAttention } from "../check/instantiate-attention.ts";
 import { bindArguments } from "../check/static.ts";
+import type { MethodValue } from "../check/static-value.ts";
 import { UsageError } from "./exit-codes.ts";
 import type { MaskGrid } from "./pictures/mask-picture.ts";
 
@@ -59,8 +61,25 @@ function drawn(
   };
 }
 
+/** An attention with the arguments that a model gives it, or its defaults. Null after a report. */
+function valueOf(definition: Definition, project: CheckedProject, reporter: Reporter): MethodValue | null {
+  for (const model of project.models.values())
+    for (const value of model.settings.arguments.values())
+      if (value.kind === "method" && value.definition === definition) return value;
+  const { environment } = project;
+  const span = { file: environment.file.path, start: 0, end: 0 };
+  const call = {
+    kind: "call",
+    callee: { kind: "name", name: definition.name, span },
+    arguments: [],
+    span,
+  } as const;
+  return bindArguments(definition, call, { environment, values: new Map() }, reporter);
+}
+
 /** All masks of the attentions that a spec declares or imports, or of the one asked for. Throws a UsageError. */
-export function masksOf(environment: Environment, length: number, name?: string): readonly NamedMask[] {
+export function masksOf(project: CheckedProject, length: number, name?: string): readonly NamedMask[] {
+  const { environment } = project;
   const all = [...environment.names.values()].filter(({ item }) => item.kind === "attention");
   const own = all.filter(({ environment: where }) => where === environment);
   const wanted = name === undefined ? (own.length > 0 ? own : all) : all.filter((each) => each.name === name);
@@ -72,14 +91,7 @@ export function masksOf(environment: Environment, length: number, name?: string)
   const shape: AttentionShape = { heads, kvHeads: heads, headSize: 16, length };
   return wanted.flatMap((definition) => {
     const reporter = new Reporter();
-    const span = { file: environment.file.path, start: 0, end: 0 };
-    const call = {
-      kind: "call",
-      callee: { kind: "name", name: definition.name, span },
-      arguments: [],
-      span,
-    } as const;
-    const value = bindArguments(definition, call, { environment, values: new Map() }, reporter);
+    const value = valueOf(definition, project, reporter);
     const instance = value === null ? null : instantiateAttention(value, shape, reporter);
     if (instance === null)
       throw new UsageError(

@@ -16,10 +16,9 @@ export function readLosses(path: string): LossPoint[] {
     if (line.trim() === "") continue;
     const record: unknown = JSON.parse(line);
     if (typeof record !== "object" || record === null) continue;
-    const { step, loss, validationLoss } = record as Record<string, unknown>;
-    if (typeof step !== "number") continue;
-    if (typeof loss === "number") points.push({ step, loss, series: "train" });
-    if (typeof validationLoss === "number") points.push({ step, loss: validationLoss, series: "validation" });
+    const { kind, step, loss } = record as Record<string, unknown>;
+    if (typeof step !== "number" || typeof loss !== "number") continue;
+    points.push({ step, loss, series: kind === "evaluation" ? "validation" : "train" });
   }
   return points;
 }

@@ -46,7 +46,7 @@ function explainCode(code: string): number {
 }
 
 function explainMasks(spec: CheckedSpec, options: ExplainOptions): number {
-  for (const mask of masksOf(spec.project.environment, options.length ?? 24)) {
+  for (const mask of masksOf(spec.project, options.length ?? 24)) {
     say(maskText(mask.grid, process.stdout.columns || 100));
     say(`  density   ${(100 * mask.density).toFixed(1)} % of pairs`);
     say(`  mask      ${showExpr(mask.meaning.mask)}`);

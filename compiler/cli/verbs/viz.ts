@@ -44,7 +44,7 @@ async function vizMask(source: string, name: string | undefined, options: VizOpt
   if (opened === null) return exitCodes.specErrors;
   const length = options.length ?? (options.out === undefined ? 24 : 64);
   if (length < 1 || length > 2048) throw new UsageError("--length takes 1 to 2048");
-  const masks = masksOf(opened.project.environment, length, name);
+  const masks = masksOf(opened.project, length, name);
   if (options.out === undefined) {
     for (const { grid } of masks) process.stdout.write(`${maskText(grid, columns())}\n`);
     return exitCodes.ok;
