@@ -1,0 +1,56 @@
+/** Trains the examples and writes what came out beside them: expected.json, mask.png or loss.png. `npm run examples -- alibi lora` does some. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { masksOf } from "../compiler/cli/attention-masks.ts";
+import { packageRoot } from "../compiler/cli/paths.ts";
+import { lossSvg, readLosses } from "../compiler/cli/pictures/loss-picture.ts";
+import { maskPng } from "../compiler/cli/pictures/mask-picture.ts";
+import { svgToPng } from "../compiler/cli/pictures/svg-to-png.ts";
+import { listExamples, type Example } from "../compiler/cli/verbs/examples.ts";
+import { trainExample } from "./train-example.ts";
+
+/** Positions in mask pictures. */
+const pictureLength = 128;
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+
+async function record(example: Example): Promise<void> {
+  const run = mkdtempSync(join(tmpdir(), "lctx-example-"));
+  try {
+    const spec = relative(packageRoot(), example.path);
+    const { project, seed, steps, evaluations, device } = await trainExample(spec, { runFolder: run });
+    const folder = dirname(example.path);
+    const last = steps.at(-1)!;
+    const evaluation = evaluations.at(-1)!;
+    const expected = {
+      command: `lctx train ${spec}`,
+      seed,
+      steps: last.step,
+      firstLosses: steps.slice(0, 5).map(({ loss }) => round(loss, 6)),
+      loss: round(last.loss, 4),
+      validationLoss: round(evaluation.loss, 4),
+      bitsPerByte: evaluation.bitsPerByte === null ? null : round(evaluation.bitsPerByte, 4),
+      seconds: round(last.seconds, 0),
+      machine: device,
+      date: new Date().toISOString().slice(0, 10),
+    };
+    writeFileSync(join(folder, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
+    const page = readFileSync(join(folder, "README.md"), "utf8");
+    if (page.includes("(mask.png)"))
+      writeFileSync(join(folder, "mask.png"), maskPng(masksOf(project, pictureLength)[0]!.grid));
+    if (page.includes("(loss.png)")) {
+      const losses = readLosses(join(run, "metrics.jsonl"));
+      writeFileSync(join(folder, "loss.png"), svgToPng(await lossSvg(losses, example.name)));
+    }
+    process.stdout.write(`${example.name}: validation loss ${expected.validationLoss}\n`);
+  } finally {
+    rmSync(run, { recursive: true });
+  }
+}
+
+const wanted = process.argv.slice(2);
+const all = listExamples().filter(({ path }) => existsSync(join(dirname(path), "reference.ts")));
+const unknown = wanted.filter((name) => !all.some((example) => example.name === name));
+if (unknown.length > 0) throw new Error(`no example is called ${unknown.join(", ")}`);
+for (const example of all) if (wanted.length === 0 || wanted.includes(example.name)) await record(example);

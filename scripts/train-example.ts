@@ -1,0 +1,58 @@
+/** Trains an example as its spec says, through the same compiler and trainer as `lctx train`. */
+import { readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { compileRecipe } from "../compiler/compile.ts";
+import { openChecked, pickRecipe } from "../compiler/cli/checked-spec.ts";
+import { cacheFolder, packageRoot } from "../compiler/cli/paths.ts";
+import { Reporter } from "../compiler/diagnostics/reporter.ts";
+import type { CheckedProject } from "../compiler/check/check.ts";
+import { parseRows, type EvaluationRow, type StepRow } from "../runtime/metrics/rows.ts";
+import { trainProject } from "../runtime/project/use-project.ts";
+
+export interface TrainedExample {
+  readonly project: CheckedProject;
+  readonly seed: number;
+  readonly steps: readonly StepRow[];
+  readonly evaluations: readonly EvaluationRow[];
+  /** What it ran on. */
+  readonly device: string;
+}
+
+export interface TrainExampleOptions {
+  readonly runFolder: string;
+  /** Stops earlier than the spec says. */
+  readonly stopAfter?: number;
+}
+
+/** Throws when the spec does not compile or training fails. */
+export async function trainExample(spec: string, options: TrainExampleOptions): Promise<TrainedExample> {
+  const path = resolve(packageRoot(), spec);
+  const opened = openChecked(path, []);
+  if (opened === null) throw new Error(`${spec} has mistakes`);
+  const reporter = new Reporter();
+  const compiled = compileRecipe(pickRecipe(opened.project, undefined), reporter);
+  if (compiled === null)
+    throw new Error(`${spec} does not compile: ${reporter.diagnostics.map(({ title }) => title).join("; ")}`);
+  const notes: string[] = [];
+  const result = await trainProject(
+    { settings: compiled.settings, stages: compiled.stages, dataFolder: dirname(path) },
+    {
+      runFolder: options.runFolder,
+      kernelCache: cacheFolder(),
+      stopAfter: options.stopAfter ?? null,
+      specText: readFileSync(path, "utf8"),
+      note: (line) => notes.push(line),
+    },
+  );
+  const done = parseRows(readFileSync(join(options.runFolder, "metrics.jsonl"), "utf8"));
+  const steps = done.filter((row) => row.kind === "step");
+  if (result.exitCode !== 0 && steps.length !== options.stopAfter)
+    throw new Error(`training ${relative(packageRoot(), path)} ended with exit code ${result.exitCode}`);
+  return {
+    project: opened.project,
+    seed: compiled.settings.seed,
+    steps,
+    evaluations: done.filter((row) => row.kind === "evaluation"),
+    device: notes[0] ?? "",
+  };
+}
