@@ -9,11 +9,8 @@ import { formExpr, linearForm } from "../../compiler/ir/linear.ts";
 import { showExpr } from "../../compiler/ir/print-expr.ts";
 import { simplifyExpr } from "../../compiler/ir/simplify-expr.ts";
 import { maskBounds, risingBuffers } from "../../compiler/passes/analyses/mask-bounds.ts";
-import {
-  keyRanges,
-  queryRanges,
-  type PositionRanges,
-} from "../../compiler/passes/analyses/position-ranges.ts";
+import type { PositionRanges } from "../../compiler/ir/block-facts.ts";
+import { keyRanges, queryRanges } from "../../compiler/passes/analyses/position-ranges.ts";
 import { newBuffers } from "../support/random-attention.ts";
 import { logicExpr, smoothExpr, wholeExpr } from "../support/random-expr.ts";
 import { h, k, plainMask, q, randomMask } from "../support/random-mask.ts";

@@ -2,7 +2,8 @@
 import { index, type Expr } from "../../ir/expr.ts";
 import { simplifyExpr } from "../../ir/simplify-expr.ts";
 import type { AttentionCore } from "../../ir/graph.ts";
-import { symbolicBounds, type Truth } from "./symbolic-bounds.ts";
+import type { Truth } from "../../ir/block-facts.ts";
+import { symbolicBounds } from "./symbolic-bounds.ts";
 
 /** Numbers of the buffers of a node whose elements do not decrease along a row. */
 export function risingBuffers(core: Pick<AttentionCore, "buffers">): ReadonlySet<number> {

@@ -18,24 +18,9 @@ import {
   type Expr,
 } from "../../ir/expr.ts";
 import { addForms, linearForm, type LinearForm } from "../../ir/linear.ts";
+import type { Bounds, PositionInterval, PositionRanges } from "../../ir/block-facts.ts";
 import { simplifyExpr } from "../../ir/simplify-expr.ts";
-import { symbolicBounds, type Bounds, type SymbolicBounds } from "./symbolic-bounds.ts";
-
-/** Positions from … to, both included, where `when` holds; none where from > to. */
-export interface PositionInterval {
-  readonly when: Expr;
-  readonly from: Expr;
-  readonly to: Expr;
-}
-
-export interface PositionRanges {
-  /** Every position that some row of the block sees is in one of these. They may overlap. */
-  readonly intervals: readonly PositionInterval[];
-  /** One interval around all of them; from > to when there are none. */
-  readonly hull: Bounds;
-  /** True when, for a block of one row, the intervals hold exactly the positions it sees. */
-  readonly exact: boolean;
-}
+import { symbolicBounds, type SymbolicBounds } from "./symbolic-bounds.ts";
 
 export interface RangeOptions {
   /** Buffers that do not decrease along a row. */

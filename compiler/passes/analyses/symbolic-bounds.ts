@@ -19,19 +19,8 @@ import {
   unary,
   type Expr,
 } from "../../ir/expr.ts";
+import type { Bounds, Truth } from "../../ir/block-facts.ts";
 import { addForms, linearForm, times, type LinearForm } from "../../ir/linear.ts";
-
-/** Bounds that both are reached or passed: low ≤ value ≤ high. */
-export interface Bounds {
-  readonly low: Expr;
-  readonly high: Expr;
-}
-
-/** `all` implies that the value is true at every pair; where it is true at some pair, `any` holds. */
-export interface Truth {
-  readonly all: Expr;
-  readonly any: Expr;
-}
 
 export interface SymbolicBounds {
   /** Bounds of a number; null when nothing can be said. */

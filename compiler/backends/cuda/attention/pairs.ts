@@ -1,0 +1,305 @@
+/** Device functions of one attention's query-key pairs: mask, score, slopes, regions, and the blocks worth visiting. */
+import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
+import type { BlockFacts, PositionInterval, PositionRanges, Truth } from "../../../ir/block-facts.ts";
+import { bool, type Expr, type ExprType } from "../../../ir/expr.ts";
+import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import { cudaPrinter, type CudaLeaves } from "../print-expr.ts";
+import { tablesOf, type CudaTable } from "./tables.ts";
+
+export type AnyAttention = AttentionNode | AttentionGradientNode;
+
+/** More intervals than this are replaced by the one around them. */
+const mostIntervals = 8;
+
+/** Text and arguments that a kernel skeleton puts together. */
+export interface CudaPairs {
+  /**
+   * `struct lctx_pairs` and inline functions over it. Positions `q`, `k` are absolute, corners inclusive; `s` is the
+   * scaled logit:
+   * `bool lctx_see(p, b, h, q, k)`, `float lctx_score(p, s, b, h, q, k)`, `int lctx_region(p, b, h, q, k)`,
+   * `bool lctx_all(p, b, h, q0, q1, k0, k1)` (no pair is hidden), `bool lctx_any(…)` (false: every pair is hidden),
+   * `int lctx_block_region(p, b, h, q0, q1, k0, k1)` (−1: mixed),
+   * `lctx_ranges lctx_key_ranges(p, b, h, q0, q1, block)`: blocks of keys that may be seen, and
+   * `lctx_ranges lctx_query_ranges(p, b, h, k0, k1, block)`: blocks of query rows that may see;
+   * `int lctx_next_block(r, from)`: the first block ≥ from, `LCTX_NO_BLOCK` past the last;
+   * `int lctx_previous_block(r, from)`: the last block ≤ from, −1 before the first.
+   * For a gradient also `float lctx_slope(p, s, b, h, q, k)` and, for load n of the trained tables,
+   * `int lctx_place_n(p, b, h, q, k)` (flat, inside the table) and `float lctx_place_slope_n(p, s, b, h, q, k)`.
+   */
+  readonly functions: Fragment;
+  /** Parameter declarations of the kernel, each ended by a comma: the fields of `lctx_pairs` in order. */
+  readonly parameters: Fragment;
+  /** `const lctx_pairs p = {…};` from those parameters. */
+  readonly build: Fragment;
+  /** Arguments for those parameters. Table n of the node is buffer `firstTable + n` of the call. */
+  readonly arguments: readonly CudaArgument[];
+  /** False when the score is the logit itself. */
+  readonly scored: boolean;
+  /** True when blocks in the ranges may be empty all the same, so `lctx_any` is worth asking. */
+  readonly asksAny: boolean;
+  /** Trained tables: the buffer of the node, its elements, and the loads that read it. */
+  readonly trained: readonly {
+    readonly buffer: number;
+    readonly elements: LaunchSize;
+    readonly loads: readonly number[];
+  }[];
+}
+
+const pairHead = (type: Fragment, name: Fragment, logit: boolean): Fragment =>
+  c`LCTX_DEVICE ${type} ${name}(const lctx_pairs &p, ${logit ? c`float s, ` : c``}int b, int h, int q, int k) {\n`;
+const rectangleHead = (type: Fragment, name: Fragment): Fragment =>
+  c`LCTX_DEVICE ${type} ${name}(const lctx_pairs &p, int b, int h, int q0, int q1, int k0, int k1) {\n`;
+const unused: Fragment = c`  (void)p, (void)b, (void)h;\n`;
+
+/** Names of the indices that a function has. */
+const pairIndices = ["q", "k", "h"] as const;
+const rectangleIndices = ["q0", "q1", "k0", "k1", "h"] as const;
+type IndexName = (typeof pairIndices)[number] | (typeof rectangleIndices)[number];
+const indexTexts: Readonly<Record<IndexName, Fragment>> = {
+  q: c`q`,
+  k: c`k`,
+  h: c`h`,
+  q0: c`q0`,
+  q1: c`q1`,
+  k0: c`k0`,
+  k1: c`k1`,
+};
+
+const sizeFields: Readonly<Record<string, Fragment>> = {
+  batch: c`p.batch`,
+  length: c`p.length`,
+  "query-length": c`p.queries`,
+  "query-start": c`p.start`,
+  step: c`p.step`,
+};
+
+/** The functions of an attention over tables that follow one another from buffer `firstTable` of the call. */
+export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: number): CudaPairs {
+  const tables = tablesOf(node.buffers);
+  const scalars: string[] = [];
+  const leaves = (indices: readonly IndexName[], logit: boolean): CudaLeaves => ({
+    index: (name) => {
+      if (!(indices as readonly string[]).includes(name)) throw new Error(`no index ${name} here`);
+      return indexTexts[name as IndexName];
+    },
+    size: (name) => {
+      const field = sizeFields[name];
+      if (field === undefined) throw new Error(`attention has no size ${name}`);
+      return field;
+    },
+    scalar: (name) => {
+      const at = scalars.includes(name) ? scalars.indexOf(name) : scalars.push(name) - 1;
+      return c`p.${identifier("scalar", at)}`;
+    },
+    logit: () => {
+      if (!logit) throw new Error("no logit here");
+      return c`s`;
+    },
+    load: (buffer, at, type) => loadText(tables[buffer]!, at, type),
+  });
+  /** The body of a function that returns one expression. */
+  const returns = (e: Expr, indices: readonly IndexName[], logit = false): Fragment => {
+    const printer = cudaPrinter(leaves(indices, logit), "e");
+    const value = printer.print(e);
+    return c`${unused}${printer.take()}  return ${value};\n}\n`;
+  };
+  const truth = (name: Fragment, e: Expr): Fragment =>
+    c`${rectangleHead(c`bool`, name)}  (void)q0, (void)q1, (void)k0, (void)k1;\n${returns(e, rectangleIndices)}`;
+
+  const regions = node.regions.slice(0, -1);
+  const functions: Fragment[] = [
+    c`${pairHead(c`bool`, c`lctx_see`, false)}  (void)q, (void)k;\n${returns(node.mask, pairIndices)}`,
+    c`${pairHead(c`float`, c`lctx_score`, true)}  (void)q, (void)k, (void)s;\n${returns(node.score, pairIndices, true)}`,
+    truth(c`lctx_all`, facts.mask.all),
+    truth(c`lctx_any`, facts.mask.any),
+    printRegion(
+      regions.map(({ when }) => when),
+      returns,
+    ),
+    printBlockRegion(facts.regions, truth),
+    printRanges(c`lctx_key_ranges`, "q", facts.keys, leaves(["q0", "q1", "h"], false)),
+    printRanges(c`lctx_query_ranges`, "k", facts.queries, leaves(["k0", "k1", "h"], false)),
+  ];
+  const trained: { buffer: number; elements: LaunchSize; loads: number[] }[] = [];
+  if (node.kind === "attention-gradient") {
+    functions.push(
+      c`${pairHead(c`float`, c`lctx_slope`, true)}  (void)q, (void)k, (void)s;\n${returns(node.scoreSlope, pairIndices, true)}`,
+    );
+    let count = 0;
+    for (const { buffer, loads } of node.bufferGradients) {
+      const table = tables[buffer]!;
+      const own: number[] = [];
+      for (const { indices, slope } of loads) {
+        const printer = cudaPrinter(leaves(pairIndices, false), "e");
+        const place = flatPlace(
+          table,
+          indices.map((e) => printer.print(e)),
+        );
+        functions.push(
+          c`${pairHead(c`int`, identifier("lctx_place", count), false)}  (void)q, (void)k;\n${unused}${printer.take()}  return ${place};\n}\n`,
+          c`${pairHead(c`float`, identifier("lctx_place_slope", count), true)}  (void)q, (void)k, (void)s;\n${returns(slope, pairIndices, true)}`,
+        );
+        own.push(count++);
+      }
+      trained.push({ buffer, elements: table.elements, loads: own });
+    }
+  }
+
+  const fields = [
+    ...["batch", "length", "queries", "start", "step"].map((name) => ({
+      type: c`int`,
+      name: identifier(name),
+      argument: { kind: "i32", value: sizeOfField[name]! } as const,
+    })),
+    ...tables.flatMap((table, n) => [
+      {
+        type: table.dtype === "f32" ? c`const float *` : c`const int *`,
+        name: identifier("table", n),
+        argument: { kind: "pointer", buffer: firstTable + n } as const,
+      },
+      ...table.extents.flatMap((extent, axis) =>
+        typeof extent === "number"
+          ? []
+          : [
+              {
+                type: c`int`,
+                name: identifier("extent", n, axis),
+                argument: { kind: "i32", value: extent } as const,
+              },
+            ],
+      ),
+    ]),
+    ...scalars.map((name, n) => ({
+      type: c`float`,
+      name: identifier("scalar", n),
+      argument: { kind: "f32", value: name } as const,
+    })),
+  ];
+  const struct = c`struct lctx_pairs {\n${joinFragments(
+    fields.map(({ type, name }) => c`  ${type} ${name};\n`),
+    c``,
+  )}};\n`;
+  return {
+    functions: c`${struct}${rangesText}${joinFragments(functions, c``)}`,
+    parameters: joinFragments(
+      fields.map(({ type, name }) => c`${type} ${identifier("p")}_${name}, `),
+      c``,
+    ),
+    build: c`const lctx_pairs p = {${joinFragments(
+      fields.map(({ name }) => c`${identifier("p")}_${name}`),
+      c`, `,
+    )}};`,
+    arguments: fields.map(({ argument }) => argument),
+    scored: node.score.kind !== "logit",
+    asksAny: !facts.keys.exact || !facts.queries.exact,
+    trained,
+  };
+}
+
+const sizeOfField: Readonly<Record<string, LaunchSize>> = {
+  batch: "batch",
+  length: "length",
+  queries: "query-length",
+  start: "query-start",
+  step: "step",
+};
+
+function flatPlace(table: CudaTable, at: readonly Fragment[]): Fragment {
+  let flat: Fragment = c`0`;
+  at.forEach((index, n) => {
+    const extent = table.extentText[n]!;
+    flat = c`(${flat} * ${extent} + min(max(${index}, 0), ${extent} - 1))`;
+  });
+  return flat;
+}
+
+/** An element, each index kept inside its axis: a pair the mask hides may ask for any. */
+function loadText(table: CudaTable, at: readonly Fragment[], type: ExprType): Fragment {
+  const element = c`__ldg(${table.base} + ${flatPlace(table, at)})`;
+  if (type === "bool") return c`(${element} != 0)`;
+  const whole = table.dtype === "i32";
+  if (whole === (type === "int")) return element;
+  return whole ? c`((float)${element})` : c`__float2int_rz(${element})`;
+}
+
+function printRegion(
+  whens: readonly Expr[],
+  returns: (e: Expr, indices: readonly IndexName[]) => Fragment,
+): Fragment {
+  const tests = whens.map((when, n) => {
+    const name = identifier("lctx_in_region", n);
+    return c`${pairHead(c`bool`, name, false)}  (void)q, (void)k;\n${returns(when, pairIndices)}`;
+  });
+  const choices = whens.map(
+    (_, n) => c`  if (${identifier("lctx_in_region", n)}(p, b, h, q, k)) return ${n};\n`,
+  );
+  return c`${joinFragments(tests, c``)}${pairHead(c`int`, c`lctx_region`, false)}  (void)q, (void)k;\n${unused}${joinFragments(choices, c``)}  return ${whens.length};\n}\n`;
+}
+
+function printBlockRegion(truths: readonly Truth[], truth: (name: Fragment, e: Expr) => Fragment): Fragment {
+  const tests = truths.map(
+    ({ all, any }, n) =>
+      c`${truth(identifier("lctx_all_region", n), all)}${truth(identifier("lctx_any_region", n), any)}`,
+  );
+  const at = c`(p, b, h, q0, q1, k0, k1)`;
+  const choices = truths.map(
+    (_, n) =>
+      c`  if (${identifier("lctx_all_region", n)}${at}) return ${n};\n  if (${identifier("lctx_any_region", n)}${at}) return -1;\n`,
+  );
+  return c`${joinFragments(tests, c``)}${rectangleHead(c`int`, c`lctx_block_region`)}  (void)q0, (void)q1, (void)k0, (void)k1;\n${unused}${joinFragments(choices, c``)}  return ${truths.length};\n}\n`;
+}
+
+/** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. */
+const rangesText: Fragment = c`
+#define LCTX_NO_BLOCK 0x7fffffff
+#define LCTX_MOST_RANGES ${mostIntervals}
+struct lctx_ranges {
+  int count;
+  int from[LCTX_MOST_RANGES], to[LCTX_MOST_RANGES];
+};
+LCTX_DEVICE int lctx_next_block(const lctx_ranges &r, int from) {
+  int next = LCTX_NO_BLOCK;
+#pragma unroll
+  for (int i = 0; i < LCTX_MOST_RANGES; i++)
+    if (i < r.count && from < r.to[i]) next = min(next, max(from, r.from[i]));
+  return next;
+}
+LCTX_DEVICE int lctx_previous_block(const lctx_ranges &r, int from) {
+  int previous = -1;
+#pragma unroll
+  for (int i = 0; i < LCTX_MOST_RANGES; i++)
+    if (i < r.count && from >= r.from[i] && r.to[i] > r.from[i]) previous = max(previous, min(from, r.to[i] - 1));
+  return previous;
+}
+`;
+
+/** The intervals around a block of positions of the other side, in blocks of the side sought. */
+function printRanges(name: Fragment, other: "q" | "k", ranges: PositionRanges, leaves: CudaLeaves): Fragment {
+  const printer = cudaPrinter(leaves, "e");
+  const whole: PositionInterval = { when: bool(true), from: ranges.hull.low, to: ranges.hull.high };
+  const few = ranges.intervals.length <= mostIntervals;
+  const intervals = few ? ranges.intervals : [whole];
+  // Keys count from 0; query rows from the first query of the call.
+  const [shift, limit] = other === "q" ? [c`0`, c`p.length`] : [c`p.start`, c`p.queries`];
+  const lines = intervals.map((interval, n) => {
+    const when = printer.print(interval.when);
+    const [from, to] = [printer.print(interval.from), printer.print(interval.to)];
+    return c`${printer.take()}  {
+    const int low = max(${from} - ${shift}, 0), high = min(${to} - ${shift}, ${limit} - 1);
+    const bool some = ${when} && low <= high;
+    r.from[${n}] = some ? low / block : 0;
+    r.to[${n}] = some ? high / block + 1 : 0;
+  }
+`;
+  });
+  const first = other === "q" ? c`q0` : c`k0`;
+  const last = other === "q" ? c`q1` : c`k1`;
+  return c`LCTX_DEVICE lctx_ranges ${name}(const lctx_pairs &p, int b, int h, int ${first}, int ${last}, int block) {
+  (void)${first}, (void)${last};
+${unused}  lctx_ranges r;
+  r.count = ${intervals.length};
+${joinFragments(lines, c``)}  return r;
+}
+`;
+}

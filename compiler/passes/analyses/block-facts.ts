@@ -1,0 +1,26 @@
+/** Derives the block facts of an attention from its mask and regions. */
+import type { BlockFacts } from "../../ir/block-facts.ts";
+import type { AttentionCore } from "../../ir/graph.ts";
+import { maskBounds, risingBuffers } from "./mask-bounds.ts";
+import { keyRanges, queryRanges, type RangeOptions } from "./position-ranges.ts";
+
+type Core = Pick<AttentionCore, "mask" | "buffers" | "regions">;
+
+function rangeOptions(core: Core): RangeOptions {
+  const rising = risingBuffers(core);
+  const find = (name: string): number =>
+    core.buffers.findIndex((buffer) => buffer.kind === "input" && buffer.name === name);
+  const [ids, starts] = [find("documents"), find("starts")];
+  return ids >= 0 && starts >= 0 ? { rising, documents: { ids, starts } } : { rising };
+}
+
+/** Block facts of an attention node or its gradient. */
+export function blockFacts(core: Core): BlockFacts {
+  const options = rangeOptions(core);
+  return {
+    keys: keyRanges(core.mask, options),
+    queries: queryRanges(core.mask, options),
+    mask: maskBounds(core.mask, options.rising),
+    regions: core.regions.slice(0, -1).map(({ when }) => maskBounds(when, options.rising)),
+  };
+}
