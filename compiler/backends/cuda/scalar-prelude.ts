@@ -9,7 +9,7 @@ import { c, type Fragment } from "../../ir/kernel.ts";
 export type ScalarAccuracy = "approximate" | "accurate";
 
 const common: Fragment = c`
-#define LCTX_DEVICE static __device__ __forceinline__
+#define LCTX_DEVICE [[maybe_unused]] static __device__ __forceinline__
 #define LCTX_INF __int_as_float(0x7f800000)
 #define LCTX_NAN __int_as_float(0x7fffffff)
 /* Quotient and remainder that round down, for negative numbers too. */
