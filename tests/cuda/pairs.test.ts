@@ -84,7 +84,8 @@ function compare(of: Case, run: (...values: unknown[]) => void): void {
   const graph = { nodes: [...node.buffers], outputs: new Map() };
   const inputs = randomInputs(graph, spec.sizes, spec.seed, { single: true });
   const tables = node.buffers.map((buffer) => {
-    const name = buffer.kind === "input" ? `input:${buffer.name}` : buffer.kind === "parameter" ? buffer.path : "";
+    const name =
+      buffer.kind === "input" ? `input:${buffer.name}` : buffer.kind === "parameter" ? buffer.path : "";
     const { data } = inputs.get(name)!;
     return { data, typed: buffer.dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data), buffer };
   });

@@ -24,13 +24,15 @@ export interface Reference {
   readonly results: readonly Float64Tensor[];
 }
 
-/** Results of attention, then of its gradient, in float64. */
-export function refer(spec: Spec): Reference {
+/** Results of attention, then of its gradient, in float64. `round` makes inputs that the kernels can be given exactly. */
+export function refer(spec: Spec, round: (path: string, x: number) => number = (_, x) => x): Reference {
   const { attention, gradient } = spec;
   const outputs: Record<string, Node> = { r0: attention, r1: resultNode(attention, 1) };
   nodeResults(gradient).forEach((_, n) => (outputs[`r${n + 2}`] = resultNode(gradient, n)));
   const graph = graphOf(outputs);
   const inputs = randomInputs(graph, spec.sizes, spec.seed, { single: true, deviation: spec.deviation });
+  for (const [path, { data }] of inputs)
+    if (!path.startsWith("input:")) data.forEach((x, i) => (data[i] = round(path, x)));
   const found = interpret(graph, inputs, spec.sizes, {});
   return { inputs, results: Object.keys(outputs).map((name) => found.get(name)!) };
 }

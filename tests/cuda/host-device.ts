@@ -1,0 +1,130 @@
+/** Runs CUDA calls of the sm_80 path on the host: the printed kernels, compiled as C++ over fibers. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import koffi from "koffi";
+import {
+  evaluateLaunchSize,
+  type CudaCall,
+  type CudaSource,
+  type LaunchSizes,
+} from "../../runtime/device/cuda/launch.ts";
+
+const header = join(import.meta.dirname, "host-device.hpp");
+
+/** Functions made of PTX are dropped: the host has its own under the same names. */
+function withoutPtx(text: string): string {
+  const kept: string[] = [];
+  let open: string[] = [];
+  let depth = 0;
+  for (const line of text.split("\n")) {
+    open.push(line);
+    if (!line.startsWith("#")) for (const sign of line) depth += sign === "{" ? 1 : sign === "}" ? -1 : 0;
+    if (depth > 0) continue;
+    const whole = open.join("\n");
+    if (!/\basm\b/.test(whole)) kept.push(whole);
+    open = [];
+  }
+  return kept.join("\n");
+}
+
+function partOf(source: CudaSource, call: CudaCall, n: number): string {
+  const name = /cvt\.rn\.f16x2/.test(source.text) ? "f16" : "bf16";
+  const launch = call.launches.find((own) => call.sources[own.source] === source)!;
+  let [pointers, ints, floats] = [0, 0, 0];
+  const given = launch.arguments.map((argument) => {
+    switch (argument.kind) {
+      case "pointer":
+        return `host_pointer{pointers[${pointers++}]}`;
+      case "i32":
+        return `ints[${ints++}]`;
+      case "f32":
+        return `floats[${floats++}]`;
+      default:
+        throw new Error(`the host has no ${argument.kind} arguments`);
+    }
+  });
+  const text = withoutPtx(source.text)
+    .replaceAll(/extern __shared__ [^;]*;/g, "unsigned char *lctx_memory = host_shared;")
+    .replaceAll('extern "C" __global__', "static __global__");
+  return `namespace part_${n} {
+static inline unsigned lctx_pack(float low, float high) { return ${name}_pack(low, high); }
+static inline void lctx_mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { ${name}_mma(c, a, b0, b1); }
+${name === "f16" ? "static inline float lctx_real(unsigned short x) { return f16_real(x); }" : ""}
+${text}
+}
+extern "C" void launch_${n}(void **pointers, const int *ints, const float *floats, int gx, int gy, int gz, int shared) {
+  host_run(gx, gy, gz, ${launch.threads}, shared, [&] { part_${n}::${source.entry}(${given.join(", ")}); });
+}
+`;
+}
+
+type Launcher = (
+  pointers: readonly unknown[],
+  ints: Int32Array,
+  floats: Float32Array,
+  ...grid: number[]
+) => void;
+
+export type HostCall = (
+  buffers: readonly ArrayBufferView[],
+  sizes: LaunchSizes,
+  scalars?: Readonly<Record<string, number>>,
+) => void;
+
+/** Functions that run calls over typed arrays; null where there is no C++ compiler. */
+export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] | null {
+  const folder = mkdtempSync(join(tmpdir(), "lctx-host-"));
+  const file = join(folder, "kernels.cpp");
+  const numbers = new Map<CudaSource, number>();
+  const parts = calls.flatMap((call) =>
+    call.sources.map((source) => {
+      const n = numbers.size;
+      numbers.set(source, n);
+      return partOf(source, call, n);
+    }),
+  );
+  writeFileSync(file, `#include "${header}"\n${parts.join("")}`);
+  const library = join(folder, "kernels.so");
+  const flags = ["-std=c++17", "-O1", "-w", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-mno-red-zone"];
+  const run = spawnSync("g++", [...flags, "-o", library, file], { encoding: "utf8" });
+  if (run.error !== undefined) return null;
+  if (run.status !== 0) throw new Error(run.stderr.slice(0, 4000));
+  const loaded = koffi.load(library);
+  const launchers = new Map(
+    [...numbers].map(([source, n]) => [
+      source,
+      loaded.func(`launch_${n}`, "void", [
+        "void **",
+        "int *",
+        "float *",
+        "int",
+        "int",
+        "int",
+        "int",
+      ]) as unknown as Launcher,
+    ]),
+  );
+  return calls.map((call) => (buffers, sizes, scalars = {}) => {
+    if (buffers.length !== call.buffers) throw new Error(`${call.buffers} buffers, not ${buffers.length}`);
+    const scratch = call.scratch.map(({ bytes, zero }) =>
+      new Uint8Array(evaluateLaunchSize(bytes, sizes)).fill(zero ? 0 : 0xff),
+    );
+    const all = [...buffers, ...scratch];
+    for (const launch of call.launches) {
+      const source = call.sources[launch.source]!;
+      const of = <K extends string>(kind: K) => launch.arguments.filter((own) => own.kind === kind);
+      const pointers = of("pointer").map((own) => all[(own as { buffer: number }).buffer]!);
+      const ints = Int32Array.from(of("i32"), (own) =>
+        evaluateLaunchSize((own as { value: number }).value, sizes),
+      );
+      const floats = Float32Array.from(of("f32"), ({ ...own }) => {
+        const { value } = own as { value: number | string };
+        return typeof value === "number" ? value : scalars[value]!;
+      });
+      const grid = launch.grid.map((size) => evaluateLaunchSize(size, sizes));
+      launchers.get(source)!(pointers, ints, floats, ...grid, launch.sharedBytes);
+    }
+  });
+}
