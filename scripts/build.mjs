@@ -1,7 +1,16 @@
 // Bundles the command line, the compiler and the runtime into dist/, with the small packages they use inside.
 import { build } from "esbuild";
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { deepStrictEqual } from "node:assert";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, sep } from "node:path";
 
 // Finding and reading hundreds of small modules takes longer than `lctx check` itself, so packages are bundled; these
 // stay outside: native code, programs that read their own files, and large ones that few verbs load.
@@ -24,6 +33,7 @@ const entryPoints = {
   compiler: "compiler/index.ts",
   runtime: "runtime/index.ts",
   prettier: "grammar/prettier-plugin.ts",
+  parse: "grammar/parse.ts",
 };
 const { metafile } = await build({
   entryPoints: Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path))),
@@ -44,6 +54,19 @@ const { metafile } = await build({
 });
 // Worker threads load this file by its address beside the bundle.
 copyFileSync("runtime/device/cpu/wasm-worker.mjs", "dist/wasm-worker.mjs");
+
+// Trees of the standard library, so that nothing has to parse it again; text and tree must be told from JSON alike.
+const { parseFile } = await import("../dist/parse.js");
+for (const path of readdirSync("stdlib", { recursive: true }).filter((name) => name.endsWith(".lctx"))) {
+  const name = path.split(sep).join("/");
+  const text = readFileSync(join("stdlib", path), "utf8");
+  const result = parseFile(`std/${name}`, text);
+  const kept = JSON.stringify({ text, result });
+  deepStrictEqual(JSON.parse(kept), { text, result });
+  const target = join("dist/library", name.replace(/\.lctx$/, ".json"));
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, kept);
+}
 
 // The licences of what was bundled go where it goes.
 const packages = new Set(
