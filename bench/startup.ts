@@ -1,6 +1,6 @@
 /**
  * How long `lctx` makes people wait: `lctx check` beyond Node's own start, and a spec to its first training step with
- * nothing compiled (cold) and all compiled (warm). `npx tsx bench/startup.ts [--rounds N] [--threads N] [--json]`.
+ * nothing compiled (cold) and all compiled (warm). `npx tsx bench/startup.ts [--rounds N] [--threads N] [--wasm] [--json]`.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -113,7 +113,7 @@ tell("lctx check, beyond that", checks, {
   processor: node.processor,
 });
 
-for (const device of flag("wasm-only") ? ["cpu-wasm"] : ["cpu-native", "cpu-wasm"]) {
+for (const device of flag("wasm") ? ["cpu-wasm"] : ["cpu-native"]) {
   const [cold, warm]: [Time[], Time[]] = [[], []];
   try {
     for (let round = 0; round < rounds; round++) {
