@@ -11,13 +11,14 @@ import type { Node } from "../compiler/ir/graph.ts";
 import { openCpuDevice } from "../runtime/device/open.ts";
 import type { Memory } from "../runtime/device/device.ts";
 import { evaluateSize } from "../runtime/program.ts";
+import { flag, numberArgument, record, say } from "./arguments.ts";
 
-const argument = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-};
-const [batch, length] = [argument("batch", 1), argument("length", 16_384)];
-const [heads, width, repeats] = [argument("heads", 4), argument("width", 64), argument("repeats", 3)];
+const [batch, length] = [numberArgument("batch", 1), numberArgument("length", 16_384)];
+const [heads, width, repeats] = [
+  numberArgument("heads", 4),
+  numberArgument("width", 64),
+  numberArgument("repeats", 3),
+];
 
 const [q, k] = [e.index("q"), e.index("k")];
 const causal = e.le(k, q);
@@ -69,10 +70,10 @@ const nodes = masks.map(({ mask, score, slope }) => {
   return [attention, attentionGradientNode(attention, up, slopes, "attention")] as const;
 });
 
-const threads = argument("threads", availableParallelism());
-const device = await openCpuDevice({ kind: process.argv.includes("--wasm") ? "wasm" : "native", threads });
-console.log(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
-console.log(`batch ${batch}, length ${length}, ${heads} heads of ${width}; best of ${repeats}`);
+const threads = numberArgument("threads", availableParallelism());
+const device = await openCpuDevice({ kind: flag("wasm") ? "wasm" : "native", threads });
+say(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
+say(`batch ${batch}, length ${length}, ${heads} heads of ${width}; best of ${repeats}`);
 const kernels = nodes.flat().map((node) => nodeKernel(node));
 const texts = new Map(kernels.map(({ kernel }) => [kernel.entry, kernel.text.text]));
 const loaded = await device.load({
@@ -124,9 +125,17 @@ masks.forEach(({ name }, n) => {
   const times = [forward!.milliseconds, backward!.milliseconds];
   dense ??= times;
   const ratio = (times[0]! + times[1]!) / (dense[0]! + dense[1]!);
-  console.log(
+  say(
     `${name.padEnd(26)} forward ${times[0]!.toFixed(1).padStart(8)} ms  backward ${times[1]!.toFixed(1).padStart(8)} ms  ` +
       `${ratio.toFixed(3)} of causal  scratch ${((forward!.scratch + backward!.scratch) / 2 ** 20).toFixed(1)} MiB`,
   );
+  record({
+    case: name,
+    length,
+    forward: times[0]!,
+    backward: times[1]!,
+    ratio,
+    scratch: forward!.scratch + backward!.scratch,
+  });
 });
 device.close();

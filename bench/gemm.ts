@@ -5,6 +5,7 @@ import koffi from "koffi";
 import { supportSources } from "../compiler/backends/cpu/support/sources.ts";
 import type { Kernels, Memory } from "../runtime/device/device.ts";
 import { openCpuDevice } from "../runtime/device/open.ts";
+import { flag, median, numberArgument, record, say } from "./arguments.ts";
 
 interface Product {
   readonly m: number;
@@ -14,13 +15,9 @@ interface Product {
   readonly b: "N" | "T";
 }
 
-const argument = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-};
-const threads = argument("threads", availableParallelism());
-const rounds = argument("rounds", 5);
-const milliseconds = argument("ms", 150);
+const threads = numberArgument("threads", availableParallelism());
+const rounds = numberArgument("rounds", 5);
+const milliseconds = numberArgument("ms", 150);
 
 const orders = [
   ["N", "N"],
@@ -117,20 +114,17 @@ function time(call: () => void): number {
   return median(times) / 1000;
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)]!;
-
-const device = await openCpuDevice({ kind: process.argv.includes("--wasm") ? "wasm" : "native", threads });
+const device = await openCpuDevice({ kind: flag("wasm") ? "wasm" : "native", threads });
 const kernels = await device.load({
   files: { ...supportSources, "product.c": kernel },
   entries: ["product"],
 });
 const other = openBlas(threads);
-console.log(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
-console.log(
+say(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
+say(
   other === null ? "OpenBLAS is not installed: no comparison" : `against ${other.name}, ${threads} threads`,
 );
-console.log("     m     n     k  order   GFLOP/s  OpenBLAS  ratio  largest difference");
+say("     m     n     k  order   GFLOP/s  OpenBLAS  ratio  largest difference");
 
 const ratios: number[] = [];
 for (const product of products) {
@@ -166,14 +160,21 @@ for (const product of products) {
     for (let i = 0; i < x.length; i++) difference = Math.max(difference, Math.abs(x[i]! - y[i]!));
     ratios.push(mineRate / otherRate);
   }
-  console.log(
+  say(
     `${shape}${mineRate.toFixed(1).padStart(9)}` +
       (theirs === null
         ? ""
         : `${otherRate.toFixed(1).padStart(10)}${(mineRate / otherRate).toFixed(2).padStart(7)}  ${difference.toExponential(1)}`),
   );
+  record({
+    case: `${product.a}${product.b} ${m}×${n}×${k}`,
+    threads,
+    rate: mineRate,
+    otherRate: theirs === null ? null : otherRate,
+    ratio: theirs === null ? null : mineRate / otherRate,
+  });
   for (const memory of [a, b, c, d]) memory.free();
 }
 if (ratios.length > 0)
-  console.log(`ratio: lowest ${Math.min(...ratios).toFixed(2)}, median ${median(ratios).toFixed(2)}`);
+  say(`ratio: lowest ${Math.min(...ratios).toFixed(2)}, median ${median(ratios).toFixed(2)}`);
 device.close();

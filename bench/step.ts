@@ -7,16 +7,11 @@ import { openCpuDevice } from "../runtime/device/open.ts";
 import { instantiate, type LaunchTime } from "../runtime/executable.ts";
 import { initialise } from "../runtime/random/init.ts";
 import { benchShape, benchUpdate, decoderGraph, parametersOf } from "./decoder-graph.ts";
+import { flag, numberArgument, record, say } from "./arguments.ts";
 
-const argument = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-};
-const flag = (name: string): boolean => process.argv.includes(`--${name}`);
-
-const sizes = { batch: argument("batch", 8), length: argument("length", 512) };
+const sizes = { batch: numberArgument("batch", 8), length: numberArgument("length", 512) };
 const shape = { ...benchShape, gated: flag("gated"), rotary: flag("rotary") };
-const steps = argument("steps", 12);
+const steps = numberArgument("steps", 12);
 
 const loss = decoderGraph(shape, "loss");
 const parameters = parametersOf(loss);
@@ -33,12 +28,12 @@ const { program, sources } = buildProgram({
   parameters,
   maxLength: null,
 });
-const threads = argument("threads", availableParallelism());
+const threads = numberArgument("threads", availableParallelism());
 const device = await openCpuDevice({ kind: flag("wasm") ? "wasm" : "native", threads });
 const started = performance.now();
 const model = await instantiate(program, sources, device, sizes, ["train", "update"]);
-console.log(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
-console.log(
+say(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
+say(
   `${program.phases.train.launches.length} launches, ${(model.memoryBytes / 2 ** 20).toFixed(1)} MiB, ` +
     `compiled and loaded in ${(performance.now() - started).toFixed(0)} ms`,
 );
@@ -66,11 +61,19 @@ for (let step = 1; step <= steps; step++) {
 }
 const sorted = times.slice(2).sort((a, b) => a - b);
 const busy = processor.slice(2).sort((a, b) => a - b);
-console.log(
+say(
   `step: median ${sorted[sorted.length >> 1]!.toFixed(1)} ms, best ${sorted[0]!.toFixed(1)} ms, ` +
     `first ${times[0]!.toFixed(0)} ms; processor time ${busy[busy.length >> 1]!.toFixed(1)} ms; loss ${losses[0]!.toFixed(3)} → ${losses.at(-1)!.toFixed(3)}`,
 );
 
+record({
+  case: "step",
+  threads,
+  milliseconds: sorted[sorted.length >> 1]!,
+  best: sorted[0]!,
+  processor: busy[busy.length >> 1]!,
+  memory: model.memoryBytes,
+});
 if (flag("profile")) {
   const scalars = { lr: 1e-3, step: steps + 1, clip: 1, seed: 1 };
   const launches: LaunchTime[] = [
@@ -84,16 +87,16 @@ if (flag("profile")) {
     kinds.set(kind, { milliseconds: known.milliseconds + milliseconds, count: known.count + 1 });
   }
   const total = launches.reduce((sum, launch) => sum + launch.milliseconds, 0);
-  console.log(`\nby kind (${total.toFixed(1)} ms in all):`);
+  say(`\nby kind (${total.toFixed(1)} ms in all):`);
   for (const [kind, { milliseconds, count: times }] of [...kinds].sort(
     (a, b) => b[1].milliseconds - a[1].milliseconds,
   ))
-    console.log(`${milliseconds.toFixed(2).padStart(9)} ms  ${String(times).padStart(3)} × ${kind}`);
-  console.log("\nslowest launches:");
+    say(`${milliseconds.toFixed(2).padStart(9)} ms  ${String(times).padStart(3)} × ${kind}`);
+  say("\nslowest launches:");
   for (const { label, milliseconds } of [...launches]
     .sort((a, b) => b.milliseconds - a.milliseconds)
     .slice(0, 30))
-    console.log(`${milliseconds.toFixed(2).padStart(9)} ms  ${label}`);
+    say(`${milliseconds.toFixed(2).padStart(9)} ms  ${label}`);
 }
 model.close();
 device.close();

@@ -1,17 +1,12 @@
-/** From a spec's text to checked facts, and from a checked recipe to programs and kernels. Pure: files come from a host. */
+/** From a checked recipe to programs and kernels. Pure. */
 import type { KernelSources } from "../runtime/device/device.ts";
 import type { Program } from "../runtime/program.ts";
 import { defaultCadence, defaults, type TrainSettings } from "../runtime/train/settings.ts";
 import { buildProgram } from "./build-program.ts";
-import { checkProject, type CheckedProject } from "./check/check.ts";
-import type { Environment, SourceHost } from "./check/environment.ts";
-import { loadProject } from "./check/imports.ts";
-import { applyOverrides } from "./check/overrides.ts";
 import type { Model } from "./check/model/model.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
-import type { Diagnostic } from "./diagnostics/diagnostic.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
-import { Reporter } from "./diagnostics/reporter.ts";
+import type { Reporter } from "./diagnostics/reporter.ts";
 import type { Graph } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
@@ -20,38 +15,7 @@ import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
 import { optimizeGraph } from "./passes/pipeline.ts";
 
-export interface Checked {
-  readonly environment: Environment | null;
-  readonly project: CheckedProject | null;
-  readonly diagnostics: readonly Diagnostic[];
-  readonly failed: boolean;
-  /** Text of every file read, by path. */
-  readonly sources: ReadonlyMap<string, string>;
-}
-
-/** Checks a spec. `overrides` are `path=value` settings from the command line. */
-export function checkSpec(
-  path: string,
-  text: string,
-  host: SourceHost,
-  overrides: readonly string[] = [],
-): Checked {
-  const reporter = new Reporter();
-  const sources = new Map([[path, text]]);
-  const recording: SourceHost = {
-    read(name) {
-      const found = name === path ? text : host.read(name);
-      if (found !== null) sources.set(name, found);
-      return found;
-    },
-    library: (parts) => host.library(parts),
-  };
-  const loaded = loadProject(path, recording, reporter);
-  const environment =
-    loaded === null || overrides.length === 0 ? loaded : applyOverrides(loaded, overrides, reporter);
-  const project = environment === null || reporter.failed ? null : checkProject(environment, reporter);
-  return { environment, project, diagnostics: reporter.diagnostics, failed: reporter.failed, sources };
-}
+export { checkSpec, type Checked } from "./check-spec.ts";
 
 /** Graphs of a stage before they are scheduled. */
 export interface StageGraphs {

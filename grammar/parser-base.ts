@@ -3,6 +3,7 @@ import { EmbeddedActionsParser, type IToken } from "chevrotain";
 import type { Span } from "../compiler/source/span.ts";
 import type { Expr, Identifier } from "./ast.ts";
 import { limits } from "./limits.ts";
+import { DeferredLookahead } from "./lookahead.ts";
 import * as t from "./tokens.ts";
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", t: "\t" };
@@ -29,6 +30,7 @@ export class ParserBase extends EmbeddedActionsParser {
     super([...t.allTokens], {
       recoveryEnabled: true,
       maxLookahead: 1,
+      lookaheadStrategy: new DeferredLookahead({ maxLookahead: 1 }),
       nodeLocationTracking: "none",
       skipValidations: true,
     });

@@ -1,6 +1,31 @@
-// Bundles the command line, the compiler and the runtime into dist/; packages of node_modules stay outside.
+// Bundles the command line, the compiler and the runtime into dist/, with the small packages they use inside.
 import { build } from "esbuild";
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { deepStrictEqual } from "node:assert";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, sep } from "node:path";
+
+// Finding and reading hundreds of small modules takes longer than `lctx check` itself, so packages are bundled; these
+// stay outside: native code, programs that read their own files, and large ones that few verbs load.
+const external = [
+  "@hpcc-js/wasm-graphviz",
+  "@resvg/resvg-js",
+  "@yowasp/clang",
+  "esbuild",
+  "koffi",
+  "prettier",
+  "ts-morph",
+  "tsx",
+  "vega",
+  "vega-lite",
+];
 
 rmSync("dist", { recursive: true, force: true });
 const entryPoints = {
@@ -8,18 +33,48 @@ const entryPoints = {
   compiler: "compiler/index.ts",
   runtime: "runtime/index.ts",
   prettier: "grammar/prettier-plugin.ts",
+  parse: "grammar/parse.ts",
 };
-await build({
+const { metafile } = await build({
   entryPoints: Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path))),
   outdir: "dist",
   bundle: true,
   splitting: true,
-  packages: "external",
+  external,
+  // Bundled CommonJS packages ask for Node's own modules with `require`.
+  banner: {
+    js: 'import { createRequire as lctxRequire } from "node:module"; const require = lctxRequire(import.meta.url);',
+  },
   platform: "node",
   target: "node20",
   format: "esm",
   sourcemap: true,
+  metafile: true,
   logLevel: "warning",
 });
 // Worker threads load this file by its address beside the bundle.
 copyFileSync("runtime/device/cpu/wasm-worker.mjs", "dist/wasm-worker.mjs");
+
+// Trees of the standard library, so that nothing has to parse it again; text and tree must be told from JSON alike.
+const { parseFile } = await import("../dist/parse.js");
+for (const path of readdirSync("stdlib", { recursive: true }).filter((name) => name.endsWith(".lctx"))) {
+  const name = path.split(sep).join("/");
+  const text = readFileSync(join("stdlib", path), "utf8");
+  const result = parseFile(`std/${name}`, text);
+  const kept = JSON.stringify({ text, result });
+  deepStrictEqual(JSON.parse(kept), { text, result });
+  const target = join("dist/library", name.replace(/\.lctx$/, ".json"));
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, kept);
+}
+
+// The licences of what was bundled go where it goes.
+const packages = new Set(
+  Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
+);
+const notices = [...packages].sort().map((folder) => {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const text = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file));
+  return `${name} ${version} (${license})\n\n${text === undefined ? "" : readFileSync(join(folder, text), "utf8").trim()}\n`;
+});
+writeFileSync("dist/licences.txt", notices.join(`\n${"-".repeat(80)}\n\n`));

@@ -1,5 +1,6 @@
 /** Environment: the names a file may use, each with its definition and the file it was written in. */
 import type { AstFile, Item } from "../../grammar/ast.ts";
+import type { ParseResult } from "../../grammar/parse.ts";
 
 /** An item together with the environment its body is read in. */
 export interface Definition {
@@ -20,4 +21,6 @@ export interface SourceHost {
   read(path: string): string | null;
   /** Text of a library file (`["std", "masks"]`), or null. */
   library(path: readonly string[]): string | null;
+  /** What parsing a library file's text gives, where that is known already; null or absent: parse it. */
+  parsedLibrary?(path: readonly string[], text: string): ParseResult | null;
 }

@@ -7,13 +7,17 @@ import { didYouMean } from "../diagnostics/suggest.ts";
 import type { Span } from "../source/span.ts";
 import type { Definition, Environment, SourceHost } from "./environment.ts";
 
+/** The name that a library file has in messages and spans: `std/masks.lctx`. */
+const libraryFile = (parts: readonly string[]): string => `${parts.join("/")}.lctx`;
+
 /** Parsed library files by path and text: specs checked one after another share them. */
 const parsedLibrary = new Map<string, { readonly text: string; readonly result: ParseResult }>();
 
-function parseLibrary(path: string, text: string): ParseResult {
+function parseLibrary(parts: readonly string[], text: string, host: SourceHost): ParseResult {
+  const path = libraryFile(parts);
   const known = parsedLibrary.get(path);
   if (known?.text === text) return known.result;
-  const result = parseFile(path, text);
+  const result = host.parsedLibrary?.(parts, text) ?? parseFile(path, text);
   parsedLibrary.set(path, { text, result });
   return result;
 }
@@ -89,13 +93,7 @@ function loadLibrary(path: readonly string[], loading: Loading): Loaded | null {
   if (known !== undefined) return known;
   const text = loading.host.library(path);
   if (text === null) return null;
-  return loadFile(
-    key,
-    `${path.join("/")}.lctx`,
-    parseLibrary(`${path.join("/")}.lctx`, text),
-    loading,
-    false,
-  );
+  return loadFile(key, libraryFile(path), parseLibrary(path, text, loading.host), loading, false);
 }
 
 function loadFile(

@@ -1,32 +1,25 @@
-/** Builds a spec's project into the cache, or finds it there: the key is every text that went in. */
+/** Finds a spec's build in the cache, or makes it: programs, kernels and settings; the key is every text that went in. */
 import { createHash } from "node:crypto";
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import type { Project } from "../../runtime/project/project.ts";
-import type { Program } from "../../runtime/program.ts";
+import { dirname, join, resolve } from "node:path";
+import { parseStage, stageText, type Project } from "../../runtime/project/project.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
-import { readKernels } from "../../runtime/project/project.ts";
-import { compileRecipe, type Compiled } from "../compile.ts";
-import { Reporter } from "../diagnostics/reporter.ts";
-import { openChecked, pickRecipe, sourcesOf } from "./checked-spec.ts";
+import type { FreshBuild } from "./build-fresh.ts";
 import { openSpec } from "./host.ts";
 import { cacheFolder, packageRoot } from "./paths.ts";
-import { printDiagnostics } from "./print-diagnostics.ts";
 
-/** A built project on the disk. */
+/** A spec that is ready to run. */
 export interface Built {
-  readonly folder: string;
   readonly project: Project;
   /** False when it was made now. */
   readonly cached: boolean;
@@ -38,7 +31,8 @@ export interface Built {
 interface Manifest {
   readonly version: string;
   readonly specs: readonly { readonly path: string; readonly hash: string }[];
-  readonly stages: readonly string[];
+  /** Hashes of what was made, the settings and then each stage: a file cut short by a crash is made anew. */
+  readonly made: readonly string[];
 }
 
 const hash = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");
@@ -49,8 +43,10 @@ function toolVersion(): string {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const bundle = join(root, "dist/cli.js");
   const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
-  const library = ["masks", "scores", "attention", "layers", "optimizers", "adapters", "models/decoder"]
-    .map((name) => statSync(join(root, "stdlib", `${name}.lctx`), { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  const library = readdirSync(join(root, "stdlib"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".lctx"))
+    .sort()
+    .map((name) => `${name} ${statSync(join(root, "stdlib", name)).mtimeMs}`)
     .join();
   return `${version}:${built}:${library}`;
 }
@@ -58,28 +54,39 @@ function toolVersion(): string {
 /** Where the build of a spec with these choices lies. */
 function placeOf(path: string, model: string | undefined, overrides: readonly string[]): string {
   const id = hash(JSON.stringify([resolve(path), model ?? null, overrides])).slice(0, 24);
-  return join(cacheFolder(), "projects", id);
+  return join(cacheFolder(), "builds", id);
 }
 
-async function load(folder: string, manifest: Manifest, dataFolder: string): Promise<Project> {
-  const stages = await Promise.all(
-    manifest.stages.map(async (kernels, n) => {
-      const url = pathToFileURL(join(folder, `model-${n + 1}.mjs`)).href;
-      const { model } = (await import(url)) as { model: Program };
-      return { program: model, kernels: readKernels(join(folder, kernels)) };
-    }),
-  );
-  const settings = JSON.parse(readFileSync(join(folder, "settings.json"), "utf8")) as TrainSettings;
-  return { settings, stages, dataFolder };
+const madeFile = (n: number): string => (n === 0 ? "settings.json" : `program-${n}.json`);
+
+/** Texts of what a manifest lists; null where one is not what was made. */
+function madeTexts(folder: string, manifest: Manifest): readonly string[] | null {
+  const texts = manifest.made.map((_, n) => readFileSync(join(folder, madeFile(n)), "utf8"));
+  return texts.every((text, n) => hash(text) === manifest.made[n]) ? texts : null;
 }
 
-/** The manifest of a build whose texts are all unchanged, or null. */
-function freshManifest(folder: string, version: string): Manifest | null {
+function parseProject(folder: string, [settings, ...stages]: readonly string[], dataFolder: string): Project {
+  return {
+    settings: JSON.parse(settings!) as TrainSettings,
+    stages: stages.map((text, n) => parseStage(text, join(folder, madeFile(n + 1)))),
+    dataFolder,
+  };
+}
+
+/** A build in the cache: its manifest and the texts of what was made. */
+interface Found {
+  readonly manifest: Manifest;
+  readonly texts: readonly string[];
+}
+
+/** A build whose texts are all unchanged, or null. */
+function find(folder: string, version: string): Found | null {
   try {
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
     if (manifest.version !== version) return null;
     for (const spec of manifest.specs) if (hash(readFileSync(spec.path)) !== spec.hash) return null;
-    return manifest;
+    const texts = madeTexts(folder, manifest);
+    return texts === null ? null : { manifest, texts };
   } catch {
     return null;
   }
@@ -95,126 +102,39 @@ export async function buildSpec(
   const dataFolder = dirname(spec.absolutePath);
   const version = toolVersion();
   const folder = placeOf(path, model, overrides);
-  const known = freshManifest(folder, version);
-  const keyOf = (manifest: Manifest): string => hash(JSON.stringify(manifest));
-  if (known !== null)
-    return {
-      folder,
-      project: await load(folder, known, dataFolder),
-      cached: true,
-      specText: spec.text,
-      key: keyOf(known),
-    };
-  const opened = openChecked(path, overrides);
-  if (opened === null) return null;
-  const recipe = pickRecipe(opened.project, model);
-  const reporter = new Reporter();
-  const compiled = compileRecipe(recipe, reporter);
-  printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, overrides), "text");
-  if (compiled === null) return null;
-  const manifest = await writeBuild(folder, compiled, opened.checked.sources, spec.path, version);
-  return {
-    folder,
-    project: await load(folder, manifest, dataFolder),
-    cached: false,
+  const finished = ({ manifest, texts }: Found, cached: boolean): Built => ({
+    project: parseProject(folder, texts, dataFolder),
+    cached,
     specText: spec.text,
-    key: keyOf(manifest),
-  };
-}
-
-/** Packages that the runtime imports; the others belong to the compiler. */
-const runtimePackages = [
-  "@aws-crypto/crc32c",
-  "@huggingface/tokenizers",
-  "cli-progress",
-  "hyparquet",
-  "koffi",
-  "picocolors",
-  "protobufjs",
-  "zod",
-];
-
-/** Writes a project of a compiled recipe into a folder: TypeScript, kernels, the runtime's sources. */
-export async function writeProject(
-  folder: string,
-  compiled: Compiled,
-  specs: ReadonlyMap<string, string>,
-  source: string,
-): Promise<void> {
-  const { emitProject } = await import("../emit/emit-project.ts");
-  const root = packageRoot();
-  const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
-    readFileSync(join(root, "package.json"), "utf8"),
-  ) as Record<string, Record<string, string>>;
-  const versions = (names: readonly string[], from: Record<string, string>): Record<string, string> =>
-    Object.fromEntries(names.filter((name) => name in from).map((name) => [name, from[name]!]));
-  const files = await emitProject({
-    name: compiled.settings.model,
-    source,
-    settings: compiled.settings,
-    stages: compiled.stages,
-    specs: Object.fromEntries(
-      [...specs].filter(([path]) => !path.startsWith("..") && !path.includes(":")).map(([p, t]) => [p, t]),
-    ),
-    dependencies: { ...versions(runtimePackages, dependencies!), ...versions(["tsx"], dependencies!) },
-    optionalDependencies: versions(["@yowasp/clang"], optionalDependencies!),
-    devDependencies: versions(["typescript", "@types/node", "@types/cli-progress"], devDependencies!),
+    key: hash(JSON.stringify(manifest)),
   });
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(folder, name);
-    if (relative(folder, path).startsWith("..")) throw new Error(`${name} lies outside the project`);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-  }
-  cpSync(join(root, "runtime"), join(folder, "runtime"), { recursive: true });
+  const known = find(folder, version);
+  if (known !== null) return finished(known, true);
+  const { buildFresh } = await import("./build-fresh.ts");
+  const fresh = buildFresh(path, model, overrides);
+  if (fresh === null) return null;
+  return finished(writeBuild(folder, fresh, version), false);
 }
 
-async function writeBuild(
-  folder: string,
-  compiled: Compiled,
-  sources: ReadonlyMap<string, string>,
-  source: string,
-  version: string,
-): Promise<Manifest> {
+function writeBuild(folder: string, { settings, stages, sources }: FreshBuild, version: string): Found {
   mkdirSync(dirname(folder), { recursive: true });
   const making = mkdtempSync(`${folder}-`);
   try {
-    await writeProject(making, compiled, sources, source);
-    const { build } = await import("esbuild");
-    const single = compiled.stages.length === 1;
-    const names = compiled.settings.stages.map((stage, n) =>
-      single
-        ? { model: "model", kernels: "kernels" }
-        : {
-            model: `model-${n + 1}-${stage.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`,
-            kernels: `kernels-${n + 1}-${stage.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`,
-          },
-    );
-    await build({
-      entryPoints: Object.fromEntries(
-        names.map(({ model }, n) => [`model-${n + 1}`, join(making, `${model}.ts`)]),
-      ),
-      outdir: making,
-      outExtension: { ".js": ".mjs" },
-      bundle: true,
-      format: "esm",
-      platform: "node",
-      logLevel: "silent",
-    });
-    writeFileSync(join(making, "settings.json"), JSON.stringify(compiled.settings));
+    const texts = [JSON.stringify(settings), ...stages.map(stageText)];
+    texts.forEach((text, n) => writeFileSync(join(making, madeFile(n)), text));
     const manifest: Manifest = {
       version,
       specs: [...sources].map(([path, text]) => ({ path: resolve(path), hash: hash(text) })),
-      stages: names.map(({ kernels }) => kernels),
+      made: texts.map(hash),
     };
     writeFileSync(join(making, "manifest.json"), JSON.stringify(manifest));
     rmSync(folder, { recursive: true, force: true });
     renameSync(making, folder);
-    return manifest;
+    return { manifest, texts };
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
     // Another process finished the same build first.
-    const theirs = freshManifest(folder, version);
+    const theirs = find(folder, version);
     if (theirs !== null) return theirs;
     throw error;
   }

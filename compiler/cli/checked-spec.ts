@@ -1,5 +1,5 @@
 /** Opens and checks a spec for a verb: prints its mistakes, picks the model. */
-import { checkSpec, type Checked } from "../compile.ts";
+import { checkSpec, type Checked } from "../check-spec.ts";
 import type { CheckedProject } from "../check/check.ts";
 import type { Recipe } from "../check/train.ts";
 import { UsageError } from "./exit-codes.ts";

@@ -1,6 +1,7 @@
 /** Reads specs from the disk for the checker: the project's files and the standard library, nothing else. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import type { ParseResult } from "../../grammar/parse.ts";
 import type { SourceHost } from "../check/environment.ts";
 import { UsageError } from "./exit-codes.ts";
 import { packageRoot } from "./paths.ts";
@@ -18,6 +19,23 @@ function readSpec(path: string): string | null {
     const facts = statSync(path);
     if (!facts.isFile() || facts.size > largestFile) return null;
     return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** What the build keeps of a library file beside the bundle: its text, and what parsing it gives. */
+export interface ParsedLibraryFile {
+  readonly text: string;
+  readonly result: ParseResult;
+}
+
+/** The kept tree of a library file; null where there is none, as when run from sources, or when the text changed. */
+function keptTree(parts: readonly string[], text: string): ParseResult | null {
+  try {
+    const url = new URL(`./library/${parts.slice(1).join("/")}.json`, import.meta.url);
+    const kept = JSON.parse(readFileSync(url, "utf8")) as ParsedLibraryFile;
+    return kept.text === text ? kept.result : null;
   } catch {
     return null;
   }
@@ -73,6 +91,7 @@ export function openSpec(given: string): SpecFile {
       if (first !== "std" || rest.some((part) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(part))) return null;
       return readSpec(`${join(library, ...rest)}.lctx`);
     },
+    parsedLibrary: keptTree,
   };
   return { path: path.split(sep).join("/"), absolutePath, text, host };
 }

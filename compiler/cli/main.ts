@@ -142,8 +142,8 @@ export function makeProgram(): Command {
     .addOption(set())
     .action(run(async () => (await import("./verbs/viz.ts")).viz));
 
-  verb("bench", "time kernels and a training step on this machine", "lctx bench gemm")
-    .argument("<what>", "gemm, attention or step")
+  verb("bench", "time kernels, a training step and start-up on this machine", "lctx bench gemm")
+    .argument("<what>", "gemm, attention, step or startup")
     .option("--json", "one JSON line a case")
     .addOption(threads())
     .action(run(async () => (await import("./verbs/bench.ts")).bench));

@@ -45,53 +45,73 @@ export function readKernels(folder: string): KernelSources {
   }
 }
 
-const programFile = (n: number): string => `program-${n + 1}.json`;
-const kernelFolder = (n: number): string => `kernels-${n + 1}`;
+/** One file a stage, so that keeping it is one durable write; the kernels are texts in it. */
+const stageFile = (n: number): string => `program-${n + 1}.json`;
+
+/** A stage as plain data. */
+export const stageText = ({ program, kernels }: ProjectStage): string => JSON.stringify({ program, kernels });
+
+/** What `stageText` wrote; `path` is for messages. Throws LctxError `program-unreadable`. */
+export function parseStage(text: string, path: string): ProjectStage {
+  const stage = parseJson(text, path) as Partial<ProjectStage>;
+  if (stage.program?.format !== 1 || stage.kernels === undefined)
+    throw new LctxError(
+      "program-unreadable",
+      `${path} has format ${String(stage.program?.format)}`,
+      "it was written by another version of lctx",
+    );
+  return { program: stage.program, kernels: stage.kernels };
+}
+
+function unreadable(path: string, cause: unknown): LctxError {
+  return new LctxError(
+    "program-unreadable",
+    `${path} cannot be read: ${(cause as Error).message}`,
+    "train again, or give another run's folder",
+    { cause },
+  );
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** A run's own programs. */
+const runPrograms = (runFolder: string): string => join(runFolder, "program");
 
 /** Keeps programs and kernels with a run, so that it can be evaluated and generated from whatever its spec becomes. */
-export function keepPrograms(runFolder: string, project: Project): void {
-  const folder = join(runFolder, "program");
+export function keepWithRun(runFolder: string, project: Project): void {
+  const folder = runPrograms(runFolder);
   mkdirSync(folder, { recursive: true });
-  for (const [n, stage] of project.stages.entries()) {
-    const kernels = join(folder, kernelFolder(n));
-    mkdirSync(kernels, { recursive: true });
-    for (const [name, text] of Object.entries(stage.kernels.files))
-      replaceFile(diskFiles, join(kernels, name), text);
-    replaceFile(diskFiles, join(kernels, entriesFile), JSON.stringify(stage.kernels.entries));
-    replaceFile(diskFiles, join(folder, programFile(n)), JSON.stringify(stage.program));
-  }
+  for (const [n, stage] of project.stages.entries())
+    replaceFile(diskFiles, join(folder, stageFile(n)), stageText(stage));
   replaceFile(diskFiles, join(folder, "data-folder.json"), JSON.stringify(project.dataFolder));
 }
 
 /** The project of a run. Throws LctxErrors when the folder is no run's or was changed. */
 export function readRunProject(runFolder: string): Project {
   const settings = readRunSettings(runFolder);
-  const folder = join(runFolder, "program");
-  const read = (name: string): unknown => {
-    try {
-      return JSON.parse(readFileSync(join(folder, name), "utf8"));
-    } catch (cause) {
-      throw new LctxError(
-        "program-unreadable",
-        `${join(folder, name)} cannot be read: ${(cause as Error).message}`,
-        "train again, or give another run's folder",
-        { cause },
-      );
-    }
-  };
-  const dataFolder = read("data-folder.json");
+  const folder = runPrograms(runFolder);
+  const placeFile = join(folder, "data-folder.json");
+  const dataFolder = parseJson(readText(placeFile), placeFile);
   return {
     settings,
     dataFolder: typeof dataFolder === "string" && existsSync(dataFolder) ? dataFolder : runFolder,
     stages: settings.stages.map((_, n) => {
-      const program = read(programFile(n)) as Program;
-      if (program.format !== 1)
-        throw new LctxError(
-          "program-unreadable",
-          `${join(folder, programFile(n))} has format ${String(program.format)}`,
-          "it was written by another version of lctx",
-        );
-      return { program, kernels: readKernels(join(folder, kernelFolder(n))) };
+      const path = join(folder, stageFile(n));
+      return parseStage(readText(path), path);
     }),
   };
 }

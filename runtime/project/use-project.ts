@@ -12,7 +12,7 @@ import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-
 import { train, type TrainOptions, type TrainResult } from "../train/trainer.ts";
 import type { TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
-import { keepPrograms, openOn, readRunProject, type Project } from "./project.ts";
+import { keepWithRun, openOn, readRunProject, type Project } from "./project.ts";
 
 /** Where and on how many threads to run. */
 export interface Place {
@@ -94,7 +94,7 @@ export async function trainProject(project: Project, options: TrainProjectOption
     let kept = false;
     return await train(
       async (stage, index) => {
-        if (!kept) keepPrograms(options.runFolder, project);
+        if (!kept) keepWithRun(options.runFolder, project);
         kept = true;
         return opener(stage, index);
       },

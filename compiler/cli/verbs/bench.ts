@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { packageRoot } from "../paths.ts";
 
-const benches = ["gemm", "attention", "step"] as const;
+/** Each is a script of that name in the sources' bench folder. */
+export const benches = ["gemm", "attention", "step", "startup"] as const;
 
 export async function bench(
   what: string,

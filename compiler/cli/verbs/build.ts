@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { compileRecipe } from "../../compile.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
-import { writeProject } from "../build-cache.ts";
 import { openChecked, pickRecipe, sourcesOf } from "../checked-spec.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { printDiagnostics } from "../print-diagnostics.ts";
+import { writeProject } from "../write-project.ts";
 
 export async function build(
   path: string,

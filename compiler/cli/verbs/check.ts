@@ -1,6 +1,6 @@
 /** `lctx check`: reads specs and reports every mistake; writes nothing. */
 import pc from "picocolors";
-import { checkSpec } from "../../compile.ts";
+import { checkSpec } from "../../check-spec.ts";
 import type { Diagnostic } from "../../diagnostics/diagnostic.ts";
 import { sourcesOf } from "../checked-spec.ts";
 import { exitCodes } from "../exit-codes.ts";

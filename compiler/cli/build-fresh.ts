@@ -1,0 +1,32 @@
+/** Compiles a spec for the cache of builds; apart from it, since a build that is there needs no compiler. */
+import type { TrainSettings } from "../../runtime/train/settings.ts";
+import { compileRecipe } from "../compile.ts";
+import { Reporter } from "../diagnostics/reporter.ts";
+import { orderTensors } from "../emit/order-tensors.ts";
+import type { ProjectStage } from "../../runtime/project/project.ts";
+import { openChecked, pickRecipe, sourcesOf } from "./checked-spec.ts";
+import { printDiagnostics } from "./print-diagnostics.ts";
+
+export interface FreshBuild {
+  readonly settings: TrainSettings;
+  /** The very programs that an emitted project's model.ts builds. */
+  readonly stages: readonly ProjectStage[];
+  /** Text of every project file read, by path. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+/** Null when the spec has errors, which were printed. */
+export function buildFresh(
+  path: string,
+  model: string | undefined,
+  overrides: readonly string[],
+): FreshBuild | null {
+  const opened = openChecked(path, overrides);
+  if (opened === null) return null;
+  const reporter = new Reporter();
+  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter);
+  printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, overrides), "text");
+  if (compiled === null) return null;
+  const stages = compiled.stages.map(({ program, kernels }) => ({ program: orderTensors(program), kernels }));
+  return { settings: compiled.settings, stages, sources: opened.checked.sources };
+}
