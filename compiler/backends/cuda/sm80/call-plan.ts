@@ -1,0 +1,196 @@
+/** What the sm_80 calls are put together from: sizes, constants of a kernel, operands, sources and launches. */
+import type {
+  CudaArgument,
+  CudaCall,
+  CudaLaunch,
+  CudaScratch,
+  CudaSource,
+  LaunchSize,
+} from "../../../../runtime/device/cuda/launch.ts";
+import type { BlockFacts } from "../../../ir/block-facts.ts";
+import { someExpr } from "../../../ir/expr.ts";
+import type { Axis } from "../../../ir/graph.ts";
+import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
+import { launchExtent } from "../attention/tables.ts";
+import { elementBytes, elementText, type AttentionElement } from "../element.ts";
+import { cudaLiteral } from "../print-expr.ts";
+import { scalarPrelude } from "../scalar-prelude.ts";
+import { logitsText } from "./logits.ts";
+import { tilesText } from "./tiles.ts";
+
+/** Rows of a tile, and threads of a block. */
+export const rows = 64;
+export const threads = 128;
+/** Shared memory that one block may take on every processor of this path. */
+const mostShared = 160 * 1024;
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly groups: number;
+  readonly depth: number;
+  readonly width: number;
+  readonly queries: LaunchSize;
+  readonly keys: LaunchSize;
+  readonly early: LaunchSize;
+}
+
+function fixed(axis: Axis, site: string): number {
+  if (axis.size.kind !== "fixed") throw new Error(`${site}: axis ${axis.name} must have a fixed size`);
+  return axis.size.value;
+}
+
+/** Sizes of an attention's operands. Throws where text comes after learned rows and the mask asks for the length. */
+export function shapeOf(node: AnyAttention): AttentionShape {
+  const query = node.regions[0]!.query.axes;
+  const value = node.value.axes;
+  const size = value[1]!.size;
+  const exprs = [node.mask, node.score, ...node.regions.map(({ when }) => when)];
+  const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
+  if (size.kind === "length" && size.plus !== 0 && asksLength)
+    throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
+  return {
+    heads: fixed(query[2]!, node.site),
+    groups: fixed(value[2]!, node.site),
+    depth: fixed(query[3]!, node.site),
+    width: fixed(value[3]!, node.site),
+    queries: launchExtent(query[1]!.size),
+    keys: launchExtent(size),
+    early: node.prepended === null ? 0 : launchExtent(node.prepended.key.axes[0]!.size),
+  };
+}
+
+/** What one kernel is made for. */
+export interface KernelPlan {
+  readonly firstRegion: number;
+  readonly loaded: number;
+  readonly keys: number;
+  readonly queries: number;
+  readonly stages: number;
+  readonly wantsKey: boolean;
+  readonly wantsValue: boolean;
+  readonly trains: boolean;
+}
+
+export const plainPlan: KernelPlan = {
+  firstRegion: 0,
+  loaded: 1,
+  keys: 64,
+  queries: 64,
+  stages: 1,
+  wantsKey: false,
+  wantsValue: false,
+  trains: false,
+};
+
+const padTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+
+export class CallPlan {
+  readonly shape: AttentionShape;
+  readonly pairs: CudaPairs;
+  readonly sources: CudaSource[] = [];
+  readonly launches: CudaLaunch[] = [];
+  readonly scratch: CudaScratch[] = [];
+  readonly #node: AnyAttention;
+  readonly #element: AttentionElement;
+  readonly #depthPadded: number;
+  readonly #widthPadded: number;
+  readonly #buffers: number;
+
+  constructor(node: AnyAttention, facts: BlockFacts, element: AttentionElement, buffers: number) {
+    this.#node = node;
+    this.#element = element;
+    this.#buffers = buffers;
+    this.shape = shapeOf(node);
+    const unit = element === "f32" ? 8 : 16;
+    this.#depthPadded = padTo(this.shape.depth, unit);
+    this.#widthPadded = padTo(this.shape.width, unit);
+    this.pairs = cudaPairs(node, facts, 2 * node.regions.length + 1);
+  }
+
+  get call(): CudaCall {
+    return {
+      sources: this.sources,
+      buffers: this.#buffers,
+      scratch: this.scratch,
+      launches: this.launches,
+    };
+  }
+
+  /** A new scratch buffer; its number in the call. */
+  addScratch(bytes: LaunchSize, zero = false): number {
+    return this.#buffers + this.scratch.push({ bytes, zero }) - 1;
+  }
+
+  /** Bytes of tiles: rows of depth and of width, then exchange columns for f32, then plain floats. */
+  bytes(depthRows: number, widthRows: number, exchange: number, floats = 0): number {
+    const size = elementBytes(this.#element);
+    const stride = (padded: number): number => padded * size + 16;
+    const extra = this.#element === "f32" ? rows * stride(exchange) : 0;
+    return depthRows * stride(this.#depthPadded) + widthRows * stride(this.#widthPadded) + extra + floats * 4;
+  }
+
+  /** The largest of the sizes whose tiles fit. */
+  fit<T>(choices: readonly T[], bytes: (choice: T) => number): T {
+    const found = choices.find((choice) => bytes(choice) <= mostShared);
+    if (found === undefined)
+      throw new Error(
+        `${this.#node.site}: ${this.#node.regions.length} rotation regions of head size ${this.shape.depth} do not fit in shared memory`,
+      );
+    return found;
+  }
+
+  /** Text before the entry. */
+  prelude(plan: KernelPlan): Fragment {
+    const { shape, pairs } = this;
+    const element = this.#element;
+    const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
+    return c`${scalarPrelude(element === "f32" ? "accurate" : "approximate")}${elementText(element)}
+constexpr int kHeads = ${shape.heads}, kGroups = ${shape.groups};
+constexpr int kDepth = ${shape.depth}, kDepthPadded = ${this.#depthPadded};
+constexpr int kWidth = ${shape.width}, kWidthPadded = ${this.#widthPadded};
+constexpr int kRegions = ${this.#node.regions.length}, kFirstRegion = ${plan.firstRegion}, kLoaded = ${plan.loaded};
+constexpr int kKeys = ${plan.keys}, kQueries = ${plan.queries}, kStages = ${plan.stages};
+constexpr float kScale = ${cudaLiteral(this.#node.scale)};
+constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny)};
+constexpr bool kWantsKey = ${flag(plan.wantsKey)}, kWantsValue = ${flag(plan.wantsValue)}, kTrainsTables = ${flag(plan.trains)};
+${pairs.functions}${tilesText(element)}${logitsText}`;
+  }
+
+  /** Parameters and statements that fill `p` and `a`, and their arguments. */
+  operands(): { parameters: Fragment; build: Fragment; arguments: readonly CudaArgument[] } {
+    const node = this.#node;
+    const names = node.regions.flatMap((_, r) => [identifier("query", r), identifier("key", r)]);
+    const all = [...names, c`value`, ...(node.prepended === null ? [] : [c`early_key`, c`early_value`])];
+    const afterTables = 2 * node.regions.length + 1 + node.buffers.length;
+    const fields = (word: string): Fragment =>
+      joinFragments(
+        node.regions.map((_, r) => identifier(word, r)),
+        c`, `,
+      );
+    const early = node.prepended === null ? c`0, 0` : c`early_key, early_value`;
+    return {
+      parameters: c`${this.pairs.parameters}${joinFragments(
+        all.map((name) => c`const lctx_element *${name}, `),
+        c``,
+      )}int queries, int keys, int early, `,
+      build: c`  ${this.pairs.build}
+  const lctx_operands a = {{${fields("query")}}, {${fields("key")}}, value, ${early}, queries, keys, early};
+`,
+      arguments: [
+        ...this.pairs.arguments,
+        ...all.map((_, n): CudaArgument => {
+          const core = 2 * node.regions.length + 1;
+          return { kind: "pointer", buffer: n < core ? n : afterTables + n - core };
+        }),
+        { kind: "i32", value: this.shape.queries },
+        { kind: "i32", value: this.shape.keys },
+        { kind: "i32", value: this.shape.early },
+      ],
+    };
+  }
+
+  add(source: CudaSource, launch: Omit<CudaLaunch, "source" | "cluster">): void {
+    this.launches.push({ ...launch, source: this.sources.push(source) - 1, cluster: 1 });
+  }
+}
