@@ -21,5 +21,6 @@ await build({
   sourcemap: true,
   logLevel: "warning",
 });
-// Worker threads load this file by its address beside the bundle.
+// Worker threads load these files by their address beside the bundle.
 copyFileSync("runtime/device/cpu/wasm-worker.mjs", "dist/wasm-worker.mjs");
+copyFileSync("runtime/device/cuda/nvrtc-worker.mjs", "dist/nvrtc-worker.mjs");
