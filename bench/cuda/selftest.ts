@@ -201,10 +201,15 @@ async function outOfMemory(device: CudaDevice): Promise<Readonly<Record<string, 
     return { ok: false };
   } catch (error) {
     const message = (error as Error).message;
+    const free = Number(/: (\d+) bytes/.exec(message)?.[1]);
     const small = device.allocate(1024);
     small.free();
     return {
-      ok: error instanceof LctxError && error.code === "device-memory" && message.includes(String(asked)),
+      ok:
+        error instanceof LctxError &&
+        error.code === "device-memory" &&
+        message.includes(String(asked)) &&
+        free > device.properties.memoryBytes / 2,
       message,
     };
   }

@@ -68,17 +68,18 @@ export class CudaAllocator {
     const out = new BigUint64Array(1);
     let result = this.#ask(out, bytes);
     if (result === outOfMemory) {
-      // The pool may hold the bytes in pieces that are too small.
+      // The pool may hold the bytes in pieces that are too small; a request that failed may have left it all the rest.
       this.trim();
-      result = this.#ask(out, bytes);
-    }
-    if (result === outOfMemory) {
       const { free, total } = this.info();
-      throw new LctxError(
-        "device-memory",
-        `the GPU has no ${bytes} bytes (${gibibytes(bytes)}) left: ${free} bytes (${gibibytes(free)}) of ${gibibytes(total)} are free`,
-        "use a smaller batch or length, or fewer layers",
-      );
+      if (bytes <= free) result = this.#ask(out, bytes);
+      if (result === outOfMemory) {
+        this.trim();
+        throw new LctxError(
+          "device-memory",
+          `the GPU has no ${bytes} bytes (${gibibytes(bytes)}) left: ${free} bytes (${gibibytes(free)}) of ${gibibytes(total)} are free`,
+          "use a smaller batch or length, or fewer layers",
+        );
+      }
     }
     this.#driver.check(this.#pool === null ? "cuMemAlloc_v2" : "cuMemAllocAsync", result);
     const address = out[0]!;
