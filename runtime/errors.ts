@@ -52,6 +52,7 @@ const codes = {
   "no-compiler": "device",
   "kernel-compile": "device",
   "device-memory": "device",
+  "device-failed": "device",
   "no-device": "device",
   "not-finite": "numerics",
   "write-failed": "durability",

@@ -52,8 +52,9 @@ const { metafile } = await build({
   metafile: true,
   logLevel: "warning",
 });
-// Worker threads load this file by its address beside the bundle.
+// Worker threads load these files by their address beside the bundle.
 copyFileSync("runtime/device/cpu/wasm-worker.mjs", "dist/wasm-worker.mjs");
+copyFileSync("runtime/device/cuda/nvrtc-worker.mjs", "dist/nvrtc-worker.mjs");
 
 // Trees of the standard library, so that nothing has to parse it again; text and tree must be told from JSON alike.
 const { parseFile } = await import("../dist/parse.js");

@@ -143,6 +143,27 @@ async function devices(): Promise<readonly Finding[]> {
   return findings;
 }
 
+/** Nothing of CUDA is needed: where a part is missing, the CPU does the work. */
+async function cuda(): Promise<readonly Finding[]> {
+  try {
+    const { cudaParts } = await import("../../../runtime/device/cuda/report.ts");
+    return (await cudaParts()).map((part) => ({
+      ...part,
+      state: part.fix === null ? ("good" as const) : ("missing" as const),
+    }));
+  } catch (error) {
+    // Without koffi nothing of it can be asked for.
+    return [
+      {
+        name: "CUDA driver",
+        state: "missing",
+        detail: `cannot be asked (${(error as Error).message.split("\n")[0]})`,
+        fix: "npm install koffi",
+      },
+    ];
+  }
+}
+
 const marks = { good: pc.green("✓"), missing: pc.yellow("–"), needed: pc.red("✗") } as const;
 
 export async function doctor(options: { readonly json?: boolean }): Promise<number> {
@@ -156,6 +177,7 @@ export async function doctor(options: { readonly json?: boolean }): Promise<numb
     optionalPackage("@yowasp/clang", "compiles kernels to WebAssembly where there is no C compiler"),
     cache(),
     ...onDevices,
+    ...(await cuda()),
     ...(usable
       ? []
       : [
