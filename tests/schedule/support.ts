@@ -11,7 +11,8 @@ import type { Device } from "../../runtime/device/device.ts";
 import { instantiate, type Executable, type RunSizes } from "../../runtime/executable.ts";
 import { evaluateSize, type PhaseName } from "../../runtime/program.ts";
 
-export const openNative = (threads = 2): Promise<Device> => openCpuDevice({ kind: "native", threads, cacheFolder: kernelCache() });
+export const openNative = (threads = 2): Promise<Device> =>
+  openCpuDevice({ kind: "native", threads, cacheFolder: kernelCache() });
 
 export interface Built {
   readonly model: Executable;

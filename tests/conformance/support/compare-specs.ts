@@ -102,9 +102,7 @@ export async function compareSpecs(
     failures.push(...interpreterProblems(spec, inputs, results).map((text) => `${text} | ${spec.name}`));
     const given = runKernels(kernels, firsts[n]!, spec, inputs);
     const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results);
-    results.forEach((want, r) =>
-      note(spec, classOf(spec, r), worst(given[r]!, want.data, tolerances[r]!)),
-    );
+    results.forEach((want, r) => note(spec, classOf(spec, r), worst(given[r]!, want.data, tolerances[r]!)));
     spec.rotations.forEach((node, r) => {
       const next = randomNumbers(spec.seed + r);
       const rows = fillTensor(shapeOf(node.axes, spec.sizes), () => 2 * next() - 1, true);

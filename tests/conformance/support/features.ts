@@ -13,10 +13,7 @@ function featuresOf({ attention, gradient, rotations, sizes, meaning }: Spec): R
   const [, , heads, d] = shape(attention.regions[0]!.query) as [number, number, number, number];
   const groups = shape(attention.value)[2]!;
   const { mask, score } = attention;
-  const loadsData = someExpr(
-    mask,
-    (e) => e.kind === "load" && attention.buffers[e.buffer]?.kind === "input",
-  );
+  const loadsData = someExpr(mask, (e) => e.kind === "load" && attention.buffers[e.buffer]?.kind === "input");
   return {
     "from text": meaning !== null,
     "more than one row": sizes.batch > 1,

@@ -9,7 +9,8 @@ type Inputs = ReadonlyMap<string, Float64Tensor>;
 
 /** Attention by the clauses of the text, in loops: output and log-sum-exp. */
 function byClauses(spec: Spec, inputs: Inputs): readonly [Float64Array, Float64Array] {
-  const { mask, scores, regions } = spec.meaning!;
+  const { mask, scores, regions, byDocument } = spec.meaning!;
+  const starts = byDocument ? inputs.get("input:starts") : undefined;
   // Without a rotation all regions are one.
   const count = spec.attention.regions.length;
   if (count !== 1 && count !== regions.length + 1) throw new Error(`${count} regions | ${spec.name}`);
@@ -43,6 +44,7 @@ function byClauses(spec: Spec, inputs: Inputs): readonly [Float64Array, Float64A
             k,
             h,
             heads,
+            numbered: (position) => position - (starts?.data[b * keys + position] ?? 0),
             document: (position) => inputs.get("input:documents")!.data[b * keys + position]!,
             table: (name, ...indices) => {
               const { data, shape } = inputs.get(`layers.0.attn.${name}`)!;
@@ -111,7 +113,9 @@ function slopeProblem(spec: Spec, inputs: Inputs, results: readonly Float64Tenso
   const differences = [1e-5, 1e-6, 1e-4].map((step) => (moved(step) - moved(-step)) / (2 * step));
   const close = (measured: number): boolean =>
     Math.abs(measured - slope) <= 2e-6 * Math.max(Math.abs(measured), Math.abs(slope), size) + 1e-8;
-  return differences.some(close) ? null : `reference: gradient ${slope}, differences ${differences.join(", ")}`;
+  return differences.some(close)
+    ? null
+    : `reference: gradient ${slope}, differences ${differences.join(", ")}`;
 }
 
 /** Elements that a difference may have: longer cases cost the interpreter much, and say nothing more about its rules. */

@@ -7,6 +7,8 @@ export interface Place {
   readonly k: number;
   readonly h: number;
   readonly heads: number;
+  /** The number that a position is compared with a count by: within its document, where the attention reads documents. */
+  readonly numbered: (position: number) => number;
   /** Document number of a position. */
   readonly document: (position: number) => number;
   /** Number of a learned table at these indices. */
@@ -38,7 +40,7 @@ const size = fc.oneof(
 
 const plainMask: fc.Arbitrary<MaskClause> = fc.oneof(
   size.map((n) => clause(`window(${n})`, ({ q, k }: Place) => q - k < n)),
-  size.map((n) => clause(`sinks(${n})`, ({ k }: Place) => k < n)),
+  size.map((n) => clause(`sinks(${n})`, ({ k, numbered }: Place) => numbered(k) < n)),
   fc.constant(clause("same_document", ({ q, k, document }: Place) => document(q) === document(k))),
   size.map((n) => clause(`dilated(${n})`, ({ q, k }: Place) => mod(q - k, n) === 0)),
   size.map((n) => clause(`blockwise(${n})`, ({ q, k }: Place) => block(q, n) === block(k, n))),
@@ -114,7 +116,7 @@ export const randomMaskClause: fc.Arbitrary<MaskClause> = fc
     if (form > 1) return own;
     return clause(
       `(${own.text}) or k < ${n}\n  ahead k < ${n}`,
-      (at: Place) => own.means(at) || at.k < n,
+      (at: Place) => own.means(at) || at.numbered(at.k) < n,
       ...own.before,
     );
   });
@@ -139,19 +141,18 @@ const scoreClause: fc.Arbitrary<ScoreClause> = fc.oneof(
   fc
     .integer({ min: 2, max: 60 })
     .map((n) =>
+      clause(`log_length(${n})`, (s: number, { q }: Place) => s * Math.max(1, Math.log(q + 1) / Math.log(n))),
+    ),
+  fc
+    .integer({ min: 1, max: 12 })
+    .map((n) =>
       clause(
-        `log_length(${n})`,
-        (s: number, { q }: Place) => s * Math.max(1, Math.log(q + 1) / Math.log(n)),
+        `s + bias${n}[h, min(max(ordinal(q - k), 0), ${n - 1})]`,
+        (s: number, { q, k, h, table }: Place) =>
+          s + table(`bias${n}`, h, Math.min(Math.max(q - k, 0), n - 1)),
+        `param bias${n}[h, u: ${n}] = zeros`,
       ),
     ),
-  fc.integer({ min: 1, max: 12 }).map((n) =>
-    clause(
-      `s + bias${n}[h, min(max(ordinal(q - k), 0), ${n - 1})]`,
-      (s: number, { q, k, h, table }: Place) =>
-        s + table(`bias${n}`, h, Math.min(Math.max(q - k, 0), n - 1)),
-      `param bias${n}[h, u: ${n}] = zeros`,
-    ),
-  ),
   fc.constant(
     clause(
       "s * gain[h]",
@@ -178,9 +179,7 @@ const scoreClause: fc.Arbitrary<ScoreClause> = fc.oneof(
   fc
     .tuple(size, rate)
     .map(([n, r]) =>
-      clause(`if q - k < ${n} then s else s * ${r}`, (s: number, { q, k }: Place) =>
-        q - k < n ? s : s * r,
-      ),
+      clause(`if q - k < ${n} then s else s * ${r}`, (s: number, { q, k }: Place) => (q - k < n ? s : s * r)),
     ),
 );
 
@@ -200,7 +199,10 @@ export const randomRegionClauses: fc.Arbitrary<readonly RegionClause[]> = fc.one
           clause(`rotate q at min(q, ${n}), k at 0 where q - k >= ${n}`, ({ q, k }: Place) => q - k >= n),
         ),
         size.map((n) =>
-          clause(`rotate q at min(q, ${n + 1}), k at k where k < ${n}`, ({ k }: Place) => k < n),
+          clause(
+            `rotate q at min(q, ${n + 1}), k at k where k < ${n}`,
+            ({ k, numbered }: Place) => numbered(k) < n,
+          ),
         ),
       ),
       { minLength: 1, maxLength: 2, selector: ({ text }) => text },

@@ -179,7 +179,16 @@ function buildSpec(given: Shape, mask: MaskRecipe, makeScore: (heads: number) =>
   );
   const name = `${mask.name} | ${score.name} | b${batch} q${queries}+${start} k${keys} h${heads}/${of.groups} d${of.d} e${of.e} early${of.early} regions${regions.length}`;
   const sizes = { batch, length: keys, threads: of.threads, "query-start": start };
-  return { name, sizes, attention, gradient, rotations: [], meaning: null, deviation: of.deviation, seed: of.seed };
+  return {
+    name,
+    sizes,
+    attention,
+    gradient,
+    rotations: [],
+    meaning: null,
+    deviation: of.deviation,
+    seed: of.seed,
+  };
 }
 
 const spec: fc.Arbitrary<Spec> = shape.chain((of) => {

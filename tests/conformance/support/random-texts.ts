@@ -22,6 +22,8 @@ import { leaf, type Spec } from "./random-specs.ts";
 
 /** What the clauses of a text say, as plain functions. */
 export interface TextMeaning {
+  /** Whether any clause reads documents: positions are then counted within them. */
+  readonly byDocument: boolean;
   readonly mask: MaskClause["means"];
   readonly scores: readonly ScoreClause["means"][];
   readonly regions: readonly RegionClause["means"][];
@@ -153,6 +155,7 @@ function specOf(of: TextChoice, n: number, model: Model): Spec {
     gradient,
     rotations,
     meaning: {
+      byDocument: of.mask.text.includes("same_document"),
       mask: of.mask.means,
       scores: of.scores.map((score) => score.means),
       regions: of.regions.map((region) => region.means),
