@@ -35,7 +35,7 @@ interface RowWalk {
   /** Number of this row in [b, t, h]. */
   readonly row: number;
   readonly pairs: readonly Pair[];
-  /** Leaves at one pair, for further expressions. */
+  /** Leaves at one pair, for further expressions; they hold until the next pair is asked for. */
   readonly valuesAt: (pair: Pair) => ExprValues;
 }
 
@@ -96,20 +96,29 @@ function walkRows(core: AttentionCore, context: AttentionContext, visit: (row: R
         : name === "step"
           ? (context.sizes.step ?? 0)
           : context.sizes[name as "batch" | "length"];
+  // One set of leaves that reads where the loops are: a new one for each pair would take most of the time.
+  let place = { q: NaN, h: NaN, k: NaN, logit: NaN };
+  let loadRow = noValues.load;
+  const leaves: ExprValues = {
+    ...noValues,
+    index: (name) => (name === "q" ? place.q : name === "k" ? place.k : name === "h" ? place.h : NaN),
+    size,
+    scalar: context.scalar,
+    load: (n, indices) => loadRow(n, indices),
+    logit: () => place.logit,
+  };
+  const at = (k: number, logit: number): ExprValues => {
+    place.k = k;
+    place.logit = logit;
+    return leaves;
+  };
   for (let b = 0; b < batches; b++)
     for (let row = 0; row < rows; row++)
       for (let h = 0; h < heads; h++) {
         const group = Math.floor(h / (heads / groups));
-        const q = start + row;
+        place = { q: start + row, h, k: NaN, logit: NaN };
+        loadRow = load(b);
         const queryAt = ((b * rows + row) * heads + h) * d;
-        const at = (k: number, logit: number): ExprValues => ({
-          ...noValues,
-          index: (name) => (name === "q" ? q : name === "k" ? k : name === "h" ? h : NaN),
-          size,
-          scalar: context.scalar,
-          load: load(b),
-          logit: () => logit,
-        });
         const pairs: Pair[] = [];
         for (let n = 0; prepended !== null && n < prepended.shape[0]!; n++) {
           const keyAt = (n * groups + group) * d;
@@ -134,7 +143,7 @@ function walkRows(core: AttentionCore, context: AttentionContext, visit: (row: R
         }
         visit({
           batch: b,
-          q,
+          q: start + row,
           h,
           row: (b * rows + row) * heads + h,
           pairs,

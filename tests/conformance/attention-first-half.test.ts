@@ -1,4 +1,5 @@
 /** Random attention specs on the native target (part 1 of a run; LCTX_SPECS says how many all parts have together). */
-import { describeSpecs } from "./support/check-specs.ts";
+import { describeSpecs } from "./support/describe-specs.ts";
+import { specPart } from "./support/spec-run.ts";
 
-describeSpecs(1, 0.46, "native");
+describeSpecs(specPart("nodes", 1), 0.4, "native");

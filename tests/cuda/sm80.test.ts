@@ -9,7 +9,7 @@ import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
 import { nodeResults } from "../../compiler/ir/graph-results.ts";
 import type { Node } from "../../compiler/ir/graph.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
-import { refer } from "../conformance/support/check-specs.ts";
+import { refer } from "../conformance/support/compare-specs.ts";
 import { randomSpecs, type Spec } from "../conformance/support/random-specs.ts";
 import { attentionTolerances, worst } from "../conformance/support/rule-1.ts";
 import { shapeOf } from "../support/random-values.ts";

@@ -1,8 +1,9 @@
-/** One of several processes that compile the same kernels into one folder; prints what the kernel stores. */
+/** A process that compiles a kernel into a folder, perhaps beside others; prints what the kernel stores. */
 import { openCpuDevice } from "../../runtime/device/open.ts";
 import { call, sourcesOf } from "./support.ts";
 
-const device = await openCpuDevice({ kind: "native", threads: 2, cacheFolder: process.argv[2]! });
+const [cacheFolder, kind] = process.argv.slice(2) as [string, "native" | "wasm"];
+const device = await openCpuDevice({ kind, threads: 2, cacheFolder });
 const text = `void store(void *const *buffers, const int64_t *sizes, const float *scalars) {
   (void)sizes, (void)scalars;
   *(int32_t *)buffers[0] = 7;

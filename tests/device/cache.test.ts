@@ -125,7 +125,7 @@ describe("compiled kernels on disk", () => {
     const run = promisify(execFile);
     const results = await Promise.all(
       [1, 2, 3].map(() =>
-        run(process.execPath, ["--import", "tsx", script, cache], { cwd: join(here, "../..") }),
+        run(process.execPath, ["--import", "tsx", script, cache, "native"], { cwd: join(here, "../..") }),
       ),
     );
     expect(results.map(({ stdout }) => stdout.trim())).toEqual(["7", "7", "7"]);
@@ -133,6 +133,13 @@ describe("compiled kernels on disk", () => {
     expect(left.filter((name) => name.startsWith("."))).toEqual([]);
     const entries = new KernelCache(join(cache, "native"));
     for (const name of left) if (!name.endsWith(".sum")) expect(entries.find(name)).not.toBeNull();
+  });
+
+  it.each(kinds)("are made without a word on the user's terminal (%s)", async (kind) => {
+    const here = fileURLToPath(new URL(".", import.meta.url));
+    const args = ["--import", "tsx", join(here, "cache-process.ts"), newFolder(), kind];
+    const said = await promisify(execFile)(process.execPath, args, { cwd: join(here, "../..") });
+    expect(said).toEqual({ stdout: "7\n", stderr: "" });
   });
 
   it.each(kinds)(

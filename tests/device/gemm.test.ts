@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device, Kernels } from "../../runtime/device/device.ts";
 import { openCpuDevice } from "../../runtime/device/open.ts";
-import { call, floats, kinds, sourcesOf, temporaryFolder } from "./support.ts";
+import { call, floats, kinds, sourcesOf } from "./support.ts";
+import { kernelCache } from "../support/kernel-cache.ts";
 
 const sources = sourcesOf(
   `void product(void *const *buffers, const int64_t *s, const float *scalars) {
@@ -106,19 +107,17 @@ const large: readonly (readonly [number, number, number])[] = [
 ];
 
 describe.each(kinds)("the product on %s", (kind) => {
-  const folder = temporaryFolder();
   const devices: Device[] = [];
   const loaded: Kernels[] = [];
   beforeAll(async () => {
     for (const threads of [1, 2, 3]) {
-      const device = await openCpuDevice({ kind, threads, cacheFolder: folder.path });
+      const device = await openCpuDevice({ kind, threads, cacheFolder: kernelCache() });
       devices.push(device);
       loaded.push(await device.load(sources));
     }
   });
   afterAll(() => {
     for (const device of devices) device.close();
-    folder.remove();
   });
 
   it("is right for any shape, order and spacing", () => {

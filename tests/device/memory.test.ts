@@ -9,6 +9,7 @@ import { openCpuDevice } from "../../runtime/device/open.ts";
 import { LctxError } from "../../runtime/errors.ts";
 import { noTensor } from "../../runtime/program.ts";
 import { call, floats, kinds, launchOf, sizesOf, sourcesOf } from "./support.ts";
+import { kernelCache } from "../support/kernel-cache.ts";
 
 const sources = sourcesOf(
   `/* Where buffer 1 lies, beyond a multiple of 64. */
@@ -33,7 +34,7 @@ describe.each(kinds)("memory on %s", (kind) => {
   let device: Device;
   let kernels: Kernels;
   beforeAll(async () => {
-    device = await openCpuDevice({ kind, threads: 2 });
+    device = await openCpuDevice({ kind, threads: 2, cacheFolder: kernelCache() });
     kernels = await device.load(sources);
   });
   afterAll(() => device.close());

@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { supportSources } from "../../compiler/backends/cpu/support/sources.ts";
 import type { Device, Kernels, KernelSources } from "../../runtime/device/device.ts";
 import { openCpuDevice } from "../../runtime/device/open.ts";
-import { call, kinds, sourcesOf, temporaryFolder } from "./support.ts";
+import { call, kinds, sourcesOf } from "./support.ts";
+import { kernelCache } from "../support/kernel-cache.ts";
 
 const text = `
 static void count_item(void *ctx, int64_t item, int thread) {
@@ -52,11 +53,9 @@ const variants: readonly (readonly [string, (typeof kinds)[number], KernelSource
   ["wasm", "wasm", sources],
 ];
 
-const folder = temporaryFolder();
 const opened: Device[] = [];
 afterAll(() => {
   for (const device of opened) device.close();
-  folder.remove();
 });
 
 async function open(
@@ -64,7 +63,7 @@ async function open(
   threads: number,
   of: KernelSources,
 ): Promise<[Device, Kernels]> {
-  const device = await openCpuDevice({ kind, threads, cacheFolder: folder.path });
+  const device = await openCpuDevice({ kind, threads, cacheFolder: kernelCache() });
   opened.push(device);
   return [device, await device.load(of)];
 }

@@ -29,7 +29,7 @@ import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import { attentionToNodes } from "../../compiler/lower/attention-to-nodes.ts";
 import { differentiate } from "../../compiler/passes/differentiate.ts";
 import { compileNodes } from "../conformance/support/compile-kernels.ts";
-import { refer, runKernels } from "../conformance/support/check-specs.ts";
+import { refer, runKernels } from "../conformance/support/compare-specs.ts";
 import { leaf, type Spec } from "../conformance/support/random-specs.ts";
 import { attentionTolerances, worst } from "../conformance/support/rule-1.ts";
 import { fillTensor, randomNumbers } from "../support/random-values.ts";
@@ -355,6 +355,8 @@ function specOf(example: Example, length: number, of: Heads, seed: number): Spec
     sizes: { batch, length, threads: 2, "query-start": 0 },
     attention,
     gradient,
+    rotations: [],
+    meaning: null,
     deviation: 1,
     seed,
   };
@@ -378,7 +380,7 @@ describe("native kernels", () => {
     const failures: string[] = [];
     specs.forEach((spec, n) => {
       const { inputs, results } = refer(spec);
-      const given = runKernels(kernels, n, spec, inputs);
+      const given = runKernels(kernels, 2 * n, spec, inputs);
       const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results);
       results.forEach((want, r) => {
         const error = worst(given[r]!, want.data, tolerances[r]!);

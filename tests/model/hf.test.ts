@@ -1,50 +1,32 @@
-/** Models and adapters against HuggingFace transformers and PEFT: logits, loss and every gradient. */
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+/** Models and adapters against HuggingFace transformers and PEFT by the interpreter: logits, loss and every gradient. */
 import { describe, expect, it } from "vitest";
 import type { Methods, Model } from "../../compiler/check/model/model.ts";
 import * as ir from "../../compiler/ir/expr.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import { modelToGraph } from "../../compiler/lower/model-to-graph.ts";
 import { differentiate } from "../../compiler/passes/differentiate.ts";
-import { SafetensorsFile } from "../../runtime/checkpoint/safetensors.ts";
-import { fromCheckpoint, gpt2Names, llamaNames, type Source } from "../support/hf-names.ts";
-import { elaborate, plainMethods } from "./support.ts";
+import type { SafetensorsFile } from "../../runtime/checkpoint/safetensors.ts";
+import { fromCheckpoint, llamaNames } from "../support/hf-names.ts";
+import {
+  batchOf,
+  cases,
+  checkpoint,
+  distance,
+  llama,
+  modelOf,
+  open,
+  tensor,
+  type Found,
+} from "./hf-support.ts";
+import { plainMethods } from "./support.ts";
 
-const folder = resolve(import.meta.dirname, "../fixtures/hf");
-const open = (...path: string[]): SafetensorsFile => new SafetensorsFile(readFileSync(join(folder, ...path)));
-const tensor = (shape: readonly number[], values: ArrayLike<number>): Float64Tensor => ({
-  shape,
-  data: Float64Array.from(values),
-});
-
-function modelOf(text: string, methods: Methods = plainMethods): Model {
-  const { model, reporter } = elaborate(text, methods);
-  expect(reporter.diagnostics).toEqual([]);
-  return model!;
-}
-
-/** Largest difference, relative to the largest expected number (or to `floor`, when all are smaller). */
-function distance(found: ArrayLike<number>, expected: ArrayLike<number>, floor = 0): number {
-  expect(found.length).toBe(expected.length);
-  let most = 0;
-  let scale = floor;
-  for (let n = 0; n < expected.length; n++) {
-    most = Math.max(most, Math.abs(found[n]! - expected[n]!));
-    scale = Math.max(scale, Math.abs(expected[n]!));
-  }
-  return scale === 0 ? most : most / scale;
-}
-
-/** Logits, mean loss and gradients of a model for a checkpoint's expected batch. */
-function run(model: Model, weights: (path: string) => Float64Array, expected: SafetensorsFile) {
-  const ids = expected.read("input_ids");
-  const [batch, length] = ids.shape as [number, number];
-  const targets = Array.from(ids.values, (_, n) => (n % length === length - 1 ? -1 : ids.values[n + 1]!));
+/** What a model gives in float64 for a checkpoint's expected batch. */
+function run(model: Model, weights: (path: string) => Float64Array, expected: SafetensorsFile): Found {
+  const { batch, length, tokens, targets, lossScale } = batchOf(expected);
   const inputs = new Map<string, Float64Tensor>([
-    ["input:tokens", tensor([batch, length], ids.values)],
+    ["input:tokens", tensor([batch, length], tokens)],
     ["input:targets", tensor([batch, length], targets)],
-    ["input:loss-scale", tensor([], [1 / (batch * (length - 1))])],
+    ["input:loss-scale", tensor([], [lossScale])],
   ]);
   for (const parameter of model.parameters) {
     const shape = parameter.axes.map((axis) => axis.size);
@@ -62,42 +44,16 @@ function run(model: Model, weights: (path: string) => Float64Array, expected: Sa
   const sum = outputs.get("loss")!.data.reduce((a, b) => a + b, 0);
   return {
     logits: logits.get("logits")!.data,
-    loss: sum / (batch * (length - 1)),
+    loss: sum * lossScale,
     gradients: new Map(trained.map((path) => [path, outputs.get(`gradient:${path}`)!.data])),
   };
 }
 
-const llama = `vocab 128 layers 2 heads 4 kv_heads 2 width 64 hidden 96 length 64`;
-const cases: readonly (readonly [string, string, (path: string) => Source])[] = [
-  ["llama", `model M = decoder { ${llama} }`, llamaNames],
-  [
-    "llama-tied-mha",
-    `model M = decoder { vocab 128 layers 2 heads 4 width 64 hidden 96 length 64 tied true }`,
-    llamaNames,
-  ],
-  ["qwen2", `model M = decoder { ${llama} bias true }`, llamaNames],
-  ["gpt2", `model M = gpt2 { vocab 128 layers 2 heads 4 width 64 length 64 }`, gpt2Names],
-];
-
 describe("checkpoints of transformers", () => {
   it.each(cases)("%s gives the same logits, loss and gradients", (name, text, names) => {
     const model = modelOf(text);
-    const weights = open("models", name, "model.safetensors");
-    const expected = open("models", name, "expected.safetensors");
-    const grads = open("models", name, "grads.safetensors");
-    const read = (file: SafetensorsFile) => (path: string) =>
-      fromCheckpoint(names(path), file.read(names(path).name));
-    const found = run(model, read(weights), expected);
-    expect(distance(found.logits, expected.read("logits").values)).toBeLessThan(1e-5);
-    expect(distance([found.loss], expected.read("loss").values)).toBeLessThan(1e-5);
-    expect(found.gradients.size).toBe(model.parameters.length);
-    // Some gradients are zero by symmetry (a bias of keys without rotation): both sides hold only rounding there.
-    for (const [path, gradient] of found.gradients)
-      expect(distance(gradient, read(grads)(path), 1e-4), path).toBeLessThan(1e-4);
-    // Nothing in the checkpoint is left unread.
-    expect(new Set(model.parameters.map((parameter) => names(parameter.path).name))).toEqual(
-      new Set(weights.names),
-    );
+    const { expected, weights, compare } = checkpoint(name, names);
+    compare(run(model, weights, expected), model);
   });
 });
 

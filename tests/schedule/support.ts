@@ -5,12 +5,14 @@ import { buildProgram } from "../../compiler/build-program.ts";
 import { axisSize } from "../../compiler/lower/graph-to-schedule-tensors.ts";
 import type { Graph, UpdateRule } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
+import { kernelCache } from "../support/kernel-cache.ts";
 import { openCpuDevice } from "../../runtime/device/open.ts";
 import type { Device } from "../../runtime/device/device.ts";
 import { instantiate, type Executable, type RunSizes } from "../../runtime/executable.ts";
 import { evaluateSize, type PhaseName } from "../../runtime/program.ts";
 
-export const openNative = (threads = 2): Promise<Device> => openCpuDevice({ kind: "native", threads });
+export const openNative = (threads = 2): Promise<Device> =>
+  openCpuDevice({ kind: "native", threads, cacheFolder: kernelCache() });
 
 export interface Built {
   readonly model: Executable;

@@ -27,12 +27,13 @@ export function fillTensor(shape: readonly number[], next: () => number, single 
   return { shape, data: Float64Array.from({ length: count }, () => round(next())) };
 }
 
-/** Nondecreasing document numbers of one row, and where each document starts. */
+/** Nondecreasing document numbers of one row, and where each document starts: short documents, or long ones, or one. */
 export function randomDocuments(length: number, next: () => number): { ids: number[]; starts: number[] } {
   const [ids, starts]: [number[], number[]] = [[], []];
+  const chance = 0.4 * next() ** 3;
   let [id, start] = [0, 0];
   for (let t = 0; t < length; t++) {
-    if (t > 0 && next() < 0.3) [id, start] = [id + 1, t];
+    if (t > 0 && next() < chance) [id, start] = [id + 1, t];
     ids.push(id);
     starts.push(start);
   }

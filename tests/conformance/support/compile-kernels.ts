@@ -118,6 +118,8 @@ interface WasmEngine {
 
 async function wasmMachine(source: string): Promise<Machine> {
   const { commands } = await import("@yowasp/clang");
+  // Without arguments it only reads its files; left to its first use, it would print how far it is.
+  await commands.clang(undefined, {}, { fetchProgress: () => undefined });
   const link = [
     "-nostdlib",
     "-Wl,--no-entry",
@@ -144,7 +146,6 @@ async function wasmMachine(source: string): Promise<Machine> {
       {
         stdout: note,
         stderr: note,
-        fetchProgress: () => undefined,
       },
     ),
   ).catch((error: unknown) => {

@@ -2,8 +2,10 @@
  * How far a single-precision attention kernel may be from float64: per element, a constant times the rounding unit times
  * the same computation on absolute values, so that cancellation and sharp logits are allowed for and nothing else is.
  */
+import { sizedEvaluator } from "./sized-expr.ts";
 import { exprEvaluator, noValues, type ExprValues } from "../../../compiler/ir/evaluate-expr.ts";
 import type { Expr } from "../../../compiler/ir/expr.ts";
+import type { RotateNode } from "../../../compiler/ir/graph.ts";
 import type { Float64Tensor } from "../../../compiler/ir/interpret.ts";
 import type { Spec } from "./random-specs.ts";
 
@@ -13,67 +15,18 @@ const factor = 8;
 /** Weights and results near the smallest normal number may be 0. */
 const tiny = 2 ** -125;
 
-const evaluators = new WeakMap<Expr, (values: ExprValues) => number>();
-/** The evaluator of an expression, made once. */
-function evaluator(e: Expr): (values: ExprValues) => number {
-  const known = evaluators.get(e);
-  if (known !== undefined) return known;
-  const made = exprEvaluator(e);
-  evaluators.set(e, made);
-  return made;
+/** `make` once for each expression; expressions are the same object where they are equal. */
+function once<T>(make: (e: Expr) => T): (e: Expr) => T {
+  const made = new WeakMap<Expr, { readonly value: T }>();
+  return (e) => {
+    const known = made.get(e) ?? { value: make(e) };
+    made.set(e, known);
+    return known.value;
+  };
 }
 
-/** Value and size of an expression: the size adds where the value cancels, and grows through steep functions. */
-function sized(root: Expr, values: ExprValues): { value: number; size: number } {
-  const valueOf = (e: Expr): number => evaluator(e)(values);
-  const size = (e: Expr): number => {
-    switch (e.kind) {
-      case "unary":
-        switch (e.op) {
-          case "neg":
-          case "abs":
-          case "to-real":
-            return size(e.operand);
-          case "tanh":
-          case "sigmoid":
-          case "erf":
-          case "sin":
-          case "cos":
-            // Slopes of at most 1.2: an error of the operand passes through.
-            return Math.abs(valueOf(e)) + 1.2 * size(e.operand);
-          case "log":
-            return Math.abs(valueOf(e)) + size(e.operand) / Math.abs(valueOf(e.operand));
-          case "sqrt":
-          case "exp":
-            return Math.abs(valueOf(e)) * (1 + size(e.operand));
-          default:
-            return Math.abs(valueOf(e));
-        }
-      case "binary":
-        switch (e.op) {
-          case "add":
-          case "sub":
-            return size(e.left) + size(e.right);
-          case "mul":
-            return 2 * size(e.left) * size(e.right);
-          case "div":
-            return (2 * size(e.left)) / Math.abs(valueOf(e.right));
-          case "min":
-          case "max":
-            return Math.max(size(e.left), size(e.right));
-          case "pow":
-            return Math.abs(valueOf(e)) * (1 + size(e.left) * size(e.right));
-          default:
-            return Math.abs(valueOf(e));
-        }
-      case "select":
-        return size(valueOf(e.condition) !== 0 ? e.then : e.otherwise);
-      default:
-        return Math.abs(valueOf(e));
-    }
-  };
-  return { value: valueOf(root), size: size(root) };
-}
+const evaluator = once(exprEvaluator);
+const sized = once(sizedEvaluator);
 
 type Get = (path: string) => Float64Tensor;
 
@@ -118,23 +71,32 @@ export function attentionTolerances(
     for (let i = 0; i < n; i++) total += a[at + i]! * b[bt + i]!;
     return total;
   };
+  let place = { b: 0, q: 0, h: 0, k: NaN, logit: NaN };
+  const leaves: ExprValues = {
+    ...noValues,
+    index: (name) => (name === "q" ? place.q : name === "k" ? place.k : place.h),
+    size: (name) => (name === "length" ? keys : name === "query-length" ? queries : start),
+    logit: () => place.logit,
+    load: (n, indices) => {
+      const table = tables[n]!;
+      const first = batched[n] ? place.b : 0;
+      return table.data[
+        indices.reduce((flat, index, axis) => flat * table.shape[axis + (batched[n] ? 1 : 0)]! + index, first)
+      ]!;
+    },
+  };
+  const at0 = (k: number, logit: number): ExprValues => {
+    place.k = k;
+    place.logit = logit;
+    return leaves;
+  };
   for (let b = 0; b < batches; b++)
     for (let row = 0; row < queries; row++)
       for (let h = 0; h < heads; h++) {
         const g = Math.floor(h / (heads / groups));
         const at = (b * queries + row) * heads + h;
         const lse = logSumExp.data[at]!;
-        const at0 = (k: number, logit: number): ExprValues => ({
-          ...noValues,
-          index: (name) => (name === "q" ? start + row : name === "k" ? k : h),
-          size: (name) => (name === "length" ? keys : name === "query-length" ? queries : start),
-          logit: () => logit,
-          load: (n, indices) => {
-            const table = tables[n]!;
-            const full = batched[n] ? [b, ...indices] : indices;
-            return table.data[full.reduce((flat, index, axis) => flat * table.shape[axis]! + index, 0)]!;
-          },
-        });
+        place = { b, q: start + row, h, k: NaN, logit: NaN };
         interface Pair {
           readonly p: number;
           readonly size: number;
@@ -143,7 +105,8 @@ export function attentionTolerances(
           readonly region: number;
           readonly early: boolean;
           readonly slope: number;
-          readonly values: ExprValues | null;
+          /** Position and logit, where the score is not the logit itself. */
+          readonly at: readonly [number, number] | null;
         }
         const pairs: Pair[] = [];
         for (let k = 0; early !== null && k < early.key.shape[0]!; k++) {
@@ -159,7 +122,7 @@ export function attentionTolerances(
             region: 0,
             early: true,
             slope: 1,
-            values: null,
+            at: null,
           });
         }
         for (let k = 0; k < keys; k++) {
@@ -171,8 +134,8 @@ export function attentionTolerances(
           const size = node.scale * absDot(own.query, at * d, own.key, keyAt, d);
           const values = at0(k, logit);
           const plain = node.score.kind === "logit";
-          const score = plain ? { value: logit, size } : sized(node.score, values);
-          const slope = plain ? { value: 1, size: 1 } : sized(node.scoreSlope, values);
+          const score = plain ? { value: logit, size } : sized(node.score)(values);
+          const slope = plain ? { value: 1, size: 1 } : sized(node.scoreSlope)(values);
           const steep = Math.abs(slope.value) + slope.size;
           pairs.push({
             p: Math.exp(score.value - lse),
@@ -185,7 +148,7 @@ export function attentionTolerances(
             region,
             early: false,
             slope: plain ? 1 : steep * (1 + size),
-            values: plain ? null : values,
+            at: plain ? null : [k, logit],
           });
         }
         const amplify = 1 + pairs.reduce((most, pair) => Math.max(most, pair.size), 0);
@@ -211,13 +174,14 @@ export function attentionTolerances(
             boundQ(pair.region)[at * d + i]! += error * Math.abs(keyData[pair.keyAt + i]!);
             toK[pair.keyAt + i]! += error * Math.abs(query[at * d + i]!);
           }
-          if (pair.values === null) continue;
+          if (pair.at === null) continue;
+          const values = at0(...pair.at);
           node.bufferGradients.forEach(({ buffer, loads }, n) => {
             const table = tables[buffer]!;
             for (const load of loads) {
-              const slope = sized(load.slope, pair.values!);
+              const slope = sized(load.slope)(values);
               const flat = load.indices.reduce(
-                (sum, index, axis) => sum * table.shape[axis]! + evaluator(index)(pair.values!),
+                (sum, index, axis) => sum * table.shape[axis]! + evaluator(index)(values),
                 0,
               );
               boundT(n)[flat]! += core * (Math.abs(slope.value) + slope.size);
@@ -232,6 +196,22 @@ export function attentionTolerances(
       bound[i] = unit * Math.abs(result.data[i]!) + tiny + factor * long * unit * bound[i]!;
   });
   return bounds;
+}
+
+/** Allowed errors of a rotation of `rows`: those of two products and their sum, with the factor on both. */
+export function rotationTolerance(node: RotateNode, rows: Float64Tensor): Float64Array {
+  const d = rows.shape.at(-1)!;
+  const scale = evaluator(node.scale);
+  return rows.data.map((x, at) => {
+    const i = at % d;
+    if (i >= node.rotated) return 0;
+    const half = node.rotated / 2;
+    const [pair, other] =
+      node.layout === "half" ? [i % half, i < half ? i + half : i - half] : [i >> 1, i ^ 1];
+    const values = { ...noValues, index: () => pair };
+    const reach = Math.abs(scale(values)) * (Math.abs(x) + Math.abs(rows.data[at - i + other]!));
+    return factor * unit * reach + tiny;
+  });
 }
 
 /** The largest error over its tolerance, or an account of the first element of another class (NaN, infinity). */

@@ -2,121 +2,39 @@
  * Training processes killed at random moments: no checkpoint that was reported is ever lost, and the run ends with the
  * very weights of one that was never disturbed. LCTX_KILLS sets how many kills (8); LCTX_SEED repeats a run.
  */
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { loadNewest } from "../../../runtime/checkpoint/checkpoint.ts";
-import { diskFiles } from "../../../runtime/checkpoint/files.ts";
-import { keyOf, RandomStream } from "../../../runtime/random/stream.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sampleText } from "../recipes.ts";
+import { killTraining, startLife, weightsOf, type Life } from "./lives.ts";
 
 const kills = Number(process.env["LCTX_KILLS"] ?? 8);
 const seed = Number(process.env["LCTX_SEED"] ?? Date.now() % 1_000_000);
-const steps = 60;
 
 const root = mkdtempSync(join(tmpdir(), "lctx-kill-"));
+const quiet = join(root, "quiet");
 writeFileSync(join(root, "text.txt"), sampleText());
+beforeAll(async () => {
+  expect(await startLife(root, quiet, null)).toMatchObject({ code: 0 });
+});
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-interface Life {
-  readonly output: string;
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-/** Runs a child; `live` may act on it while it runs. */
-function start(
-  runFolder: string,
+const start = (
+  folder: string,
   slow: number | null,
-  live: (child: ChildProcess, line: string) => void,
-): Promise<Life> {
-  const args = [join(import.meta.dirname, "child.ts"), root, runFolder, String(steps)];
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", ...args, ...(slow === null ? [] : [String(slow)])],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-    },
-  );
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-    for (const line of text.split("\n")) if (line !== "") live(child, line);
-  });
-  return new Promise((resolve) => child.on("close", (code, signal) => resolve({ output, code, signal })));
-}
-
-const nothing = (): void => undefined;
-
-const stepOf = (path: string): number => Number(/step-(\d+)$/.exec(path.trim())![1]);
-
-function weights(runFolder: string): string {
-  const { checkpoint } = loadNewest(diskFiles, join(runFolder, "checkpoints"))!;
-  return ["model", "optimizer"]
-    .map((file) => readFileSync(join(checkpoint.path, `${file}.safetensors`), "latin1"))
-    .join("|");
-}
-
-/** Rows of metrics.jsonl without what depends on the clock. */
-function metrics(runFolder: string): unknown[] {
-  return readFileSync(join(runFolder, "metrics.jsonl"), "utf8")
-    .trim()
-    .split("\n")
-    .map((line): unknown => ({ ...(JSON.parse(line) as object), seconds: 0, tokensPerSecond: 0 }));
-}
+  live?: (child: ChildProcess, line: string) => void,
+): Promise<Life> => startLife(root, folder, slow, live);
+const weights = weightsOf;
 
 describe(`killed training (seed ${seed})`, () => {
   it(
     `survives ${kills} kills with bit-identical weights`,
     async () => {
-      const random = new RandomStream(keyOf(seed, "kills"));
-      const quiet = join(root, "quiet");
-      const undisturbed = await start(quiet, null, nothing);
-      expect(undisturbed.code).toBe(0);
-      const wanted = weights(quiet);
-      const wantedMetrics = metrics(quiet);
-
-      let done = 0;
-      let completed = 0;
-      let lostAfterSave = 0;
-      for (let run = 0; done < kills || completed === 0; run++) {
-        const folder = join(root, `run-${run}`);
-        let acknowledged = 0;
-        for (;;) {
-          const spared = done >= kills;
-          const wait = random.uniform() * 250;
-          let timer: NodeJS.Timeout | null = null;
-          const life = await start(folder, spared ? null : 1, (child, line) => {
-            if (line.startsWith("saved ")) acknowledged = Math.max(acknowledged, stepOf(line.slice(6)));
-            if (line === "ready" && !spared) timer = setTimeout(() => child.kill("SIGKILL"), wait);
-          });
-          if (timer !== null) clearTimeout(timer);
-          const found = loadNewest(diskFiles, join(folder, "checkpoints"));
-          const newest = found?.checkpoint.state.totalSteps ?? 0;
-          expect(newest).toBeGreaterThanOrEqual(acknowledged);
-          // A process that is killed never leaves a checkpoint that looks whole and is not.
-          expect(found?.remarks ?? []).toEqual([]);
-          if (newest > acknowledged) lostAfterSave++;
-          if (life.signal === "SIGKILL") {
-            done++;
-            continue;
-          }
-          expect(life.output).toContain("end finished");
-          break;
-        }
-        expect(weights(folder)).toBe(wanted);
-        expect(metrics(folder)).toEqual(wantedMetrics);
-        expect(readdirSync(join(folder, "checkpoints")).filter((name) => name.startsWith("."))).toEqual([]);
-        rmSync(folder, { recursive: true });
-        completed++;
-      }
-      console.log(
-        `seed ${seed}: ${done} kills, ${completed} completed runs, 0 reported checkpoints lost, ` +
-          `${lostAfterSave} times killed between a save and its report`,
-      );
+      const counts = await killTraining(root, quiet, kills, seed);
+      expect(counts.kills).toBe(kills);
+      expect(counts.completedRuns).toBeGreaterThan(0);
     },
     60_000 + kills * 3_000,
   );
@@ -136,9 +54,9 @@ describe("asked to stop", () => {
     expect(life).toMatchObject({ code, signal: null });
     expect(life.output).toContain(`${signal}: stopping after this step`);
     expect(life.output).toContain(`end ${outcome}`);
-    const rest = await start(folder, null, nothing);
+    const rest = await start(folder, null);
     expect(rest.code).toBe(0);
-    expect(weights(folder)).toBe(weights(join(root, "quiet")));
+    expect(weights(folder)).toBe(weights(quiet));
   });
 
   it("twice, it ends at once", async () => {
@@ -166,7 +84,7 @@ describe("asked to stop", () => {
     });
     expect(closed).toBe(true);
     expect(life).toMatchObject({ code: 0, signal: null });
-    expect(weights(folder)).toBe(weights(join(root, "quiet")));
+    expect(weights(folder)).toBe(weights(quiet));
   });
 
   it("keeps a second trainer out of the folder meanwhile", async () => {
@@ -174,7 +92,7 @@ describe("asked to stop", () => {
     let second: Promise<Life> | null = null;
     const first = await start(folder, 20, (child, line) => {
       if (line.startsWith("saved ") && second === null) {
-        second = start(folder, null, nothing).then((life) => {
+        second = start(folder, null).then((life) => {
           child.kill("SIGTERM");
           return life;
         });

@@ -1,0 +1,27 @@
+/** The random specs have every kind of thing that kernels can be asked for, often enough; a part always gives the same ones. */
+import { describe, expect, it } from "vitest";
+import { countFeatures, type Features } from "./support/features.ts";
+import { specPart } from "./support/spec-run.ts";
+
+describe("random specs", () => {
+  it("have each feature in at least one of a hundred", () => {
+    const counts: Features = new Map();
+    const nodes = [0, 1, 2, 3, 4].flatMap((n) => specPart("nodes", 1, 11).specs(n, 300));
+    const texts = [0, 1, 2].flatMap((n) => specPart("texts", 3, 11).specs(n, 60));
+    countFeatures(nodes, counts);
+    countFeatures(texts, counts);
+    const total = nodes.length + texts.length;
+    const rare = [...counts].filter(([, count]) => count < total / 100);
+    expect(rare).toEqual([]);
+  });
+
+  it("follow from the seed, the part and the batch", () => {
+    const namesOf = (part: number, seed: number, batch: number): string[] =>
+      specPart("nodes", part, seed)
+        .specs(batch, 20)
+        .map(({ name }) => name);
+    expect(namesOf(1, 5, 2)).toEqual(namesOf(1, 5, 2));
+    for (const other of [namesOf(1, 5, 3), namesOf(2, 5, 2), namesOf(1, 6, 2)])
+      expect(other).not.toEqual(namesOf(1, 5, 2));
+  });
+});

@@ -1,0 +1,47 @@
+/** What kinds of thing random specs have, so that a run can say that it tried each. */
+import { someExpr } from "../../../compiler/ir/expr.ts";
+import { shapeOf } from "../../support/random-values.ts";
+import type { Spec } from "./random-specs.ts";
+
+/** How many specs have each feature. */
+export type Features = Map<string, number>;
+
+const powerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
+
+function featuresOf({ attention, gradient, rotations, sizes, meaning }: Spec): Record<string, boolean> {
+  const shape = (node: { axes: typeof attention.axes }): number[] => shapeOf(node.axes, sizes);
+  const [, , heads, d] = shape(attention.regions[0]!.query) as [number, number, number, number];
+  const groups = shape(attention.value)[2]!;
+  const { mask, score } = attention;
+  const loadsData = someExpr(mask, (e) => e.kind === "load" && attention.buffers[e.buffer]?.kind === "input");
+  return {
+    "from text": meaning !== null,
+    "more than one row": sizes.batch > 1,
+    "length not a multiple of 64": sizes.length % 64 !== 0,
+    "odd length": sizes.length % 2 === 1,
+    "length below 64": sizes.length < 64,
+    "length above 64": sizes.length > 64,
+    "one position": sizes.length === 1,
+    "grouped heads": groups < heads,
+    "head size no power of two": !powerOfTwo(d),
+    "head size above 64": d > 64,
+    "documents in the mask": loadsData,
+    "mask by head": someExpr(mask, (e) => e.kind === "index" && e.name === "h"),
+    "score other than the logit": score.kind !== "logit",
+    "gradient of a learned table": gradient.bufferGradients.length > 0,
+    "two loads of one table": gradient.bufferGradients.some(({ loads }) => loads.length > 1),
+    "several regions": attention.regions.length > 1,
+    "three regions": attention.regions.length > 2,
+    rotation: rotations.length > 0,
+    "prepended keys": attention.prepended !== null,
+    "later queries only": sizes["query-start"] > 0,
+    "one thread": sizes.threads === 1,
+    "several threads": sizes.threads > 1,
+  };
+}
+
+export function countFeatures(specs: readonly Spec[], counts: Features): void {
+  for (const spec of specs)
+    for (const [name, has] of Object.entries(featuresOf(spec)))
+      counts.set(name, (counts.get(name) ?? 0) + (has ? 1 : 0));
+}
