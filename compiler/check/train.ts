@@ -8,6 +8,7 @@ import { siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
 import { visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
 import { readOptimizer } from "./optimizer.ts";
+import { checkInsertedBlocks, checkTaught } from "./recipe-attention.ts";
 import { evaluateStatic, type StaticScope } from "./static.ts";
 import { describeItem, didYouMean } from "./static-types.ts";
 import type { MethodValue } from "./static-value.ts";
@@ -26,7 +27,7 @@ export interface RecipeStage {
     readonly validate: RecipeAmount | null;
   };
   readonly loss: {
-    readonly objective: "next_token";
+    readonly objective: "next_token" | "teach";
     readonly exceptToken: string | null;
     /** Positions `[from, to)` whose targets their own query can see. */
     readonly exceptPositions: readonly (readonly [number, number])[];
@@ -200,7 +201,7 @@ function checkData(
   let insert: { token: string; every: number } | null = null;
   if (clause.insert !== null) {
     const every = count(clause.insert.every, "every", scope, reporter, 1);
-    if (every === null) return null;
+    if (every === null || !checkInsertedBlocks(clause, every, model, reporter)) return null;
     insert = { token: clause.insert.token.text, every };
   }
   const validate = clause.validate === null ? null : amount(clause.validate, "validate", scope, reporter);
@@ -208,6 +209,8 @@ function checkData(
   const tokenizer = clause.tokenizer?.value ?? null;
   return { source: clause.source.value, tokenizer, length, packed: clause.packed, insert, validate };
 }
+
+const objectives = ["next_token", "teach"] as const;
 
 function checkLoss(
   clauses: Clauses,
@@ -217,17 +220,13 @@ function checkLoss(
 ): RecipeStage["loss"] | null {
   const clause = clauses.get("loss");
   if (clause?.kind !== "loss") return null;
-  const objective = clause.objective.text;
-  if (objective !== "next_token") {
-    mistake(
-      reporter,
-      "loss-unknown",
-      clause.objective.span,
-      { name: objective },
-      didYouMean(objective, ["next_token"]),
-    );
+  const name = clause.objective.text;
+  const objective = objectives.find((known) => known === name);
+  if (objective === undefined) {
+    mistake(reporter, "loss-unknown", clause.objective.span, { name }, didYouMean(name, objectives));
     return null;
   }
+  if (objective === "teach" && !checkTaught(model, clause.objective.span, reporter)) return null;
   const ahead = clause.except?.text === "ahead";
   const seen = visibleTargets(model, length);
   if (seen.length > 0 && !ahead) {
