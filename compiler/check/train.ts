@@ -4,7 +4,7 @@ import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Environment } from "./environment.ts";
 import { mistake } from "./mistakes.ts";
-import { siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
+import { shownModel, siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
 import { visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
 import { readOptimizer } from "./optimizer.ts";
@@ -325,7 +325,7 @@ function checkTrainable(clauses: Clauses, model: Model, reporter: Reporter): Rea
   let ok = true;
   const named = trainedPaths(clause.sites, model.site, (pattern) => {
     ok = false;
-    const holes = { pattern: showPattern(pattern), model: model.name };
+    const holes = { pattern: showPattern(pattern), model: shownModel(model.name, model.pretrained) };
     mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, model.site));
   });
   if (!ok) return null;
