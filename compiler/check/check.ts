@@ -46,6 +46,9 @@ function projectEnvironments(root: Environment): readonly Environment[] {
   return [...found];
 }
 
+const tooLarge = (reporter: Reporter): boolean =>
+  reporter.failed && reporter.all.some(({ code }) => code === "inlining-too-large");
+
 /** Checks the bodies of masks, scores, functions and attentions. */
 function checkBodies(root: Environment, reporter: Reporter): void {
   for (const environment of projectEnvironments(root))
@@ -55,6 +58,7 @@ function checkBodies(root: Environment, reporter: Reporter): void {
       if (item.kind === "attention") checkAttention(definition, item, reporter);
       else if (item.kind === "mask" || item.kind === "score" || item.kind === "function")
         checkBody(definition, item, reporter);
+      if (tooLarge(reporter)) return;
     }
 }
 
@@ -62,6 +66,8 @@ function checkBodies(root: Environment, reporter: Reporter): void {
 export function checkProject(environment: Environment, reporter: Reporter): CheckedProject {
   const used = new Set<string>();
   checkBodies(environment, reporter);
+  // What grows without bound here would do so again in everything that follows.
+  if (tooLarge(reporter)) return { environment, models: new Map(), recipes: new Map(), evaluations: [] };
   const instantiateChecked = (
     value: MethodValue,
     shape: AttentionShape,

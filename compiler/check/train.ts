@@ -28,6 +28,7 @@ export interface RecipeStage {
   };
   readonly loss: {
     readonly objective: "next_token" | "teach";
+    readonly span: Span;
     readonly exceptToken: string | null;
     /** Positions `[from, to)` whose targets their own query can see. */
     readonly exceptPositions: readonly (readonly [number, number])[];
@@ -234,7 +235,7 @@ function checkLoss(
     return null;
   }
   const exceptToken = ahead ? null : (clause.except?.text ?? null);
-  return { objective, exceptToken, exceptPositions: seen };
+  return { objective, span: clause.span, exceptToken, exceptPositions: seen };
 }
 
 function checkOptimizer(clauses: Clauses, scope: StaticScope, reporter: Reporter): MethodValue | null {

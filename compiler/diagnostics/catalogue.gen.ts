@@ -510,6 +510,28 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "attention Mended() {\n  blocks c by 4\n  param centre[h, d] = normal(0.02)\n  let gate[h, q, c] = softmax[c if c <= c(q)] (sum[d] Q * centre) * (mean[k in c, d] K * centre)\n  select kept[h, q] from c by gate top 2 always c == c(q)\n  mask q >= k and c(k) in kept[h, q]\n  let p[h, q, k] = softmax[k if q >= k] s\n  teach gate by kl from normalize[c] (max[k in c] p)\n}\n"
   },
   {
+    "code": "attention-not-run",
+    "area": "command",
+    "severity": "error",
+    "title": "{what} of `{attention}` cannot be run yet",
+    "label": "no kernel for this",
+    "help": "`lctx check` and `lctx explain` work; to run the model, choose an attention without it",
+    "why": "Checking a spec covers the whole language; programs are built only from what the kernels compute exactly. The message\ncomes when the spec is built, not when it is checked.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "loss-not-run",
+    "area": "command",
+    "severity": "error",
+    "title": "`loss {name}` cannot be run yet",
+    "label": "no program for this",
+    "help": "check works; to train, write `loss next_token`",
+    "why": "Checking a spec covers the whole language; programs are built only from what the kernels compute exactly. The message\ncomes when the spec is built, not when it is checked.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "override-form",
     "area": "command",
     "severity": "error",

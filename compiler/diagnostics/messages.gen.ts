@@ -143,6 +143,12 @@ export const messages = {
   /** `{name}` cannot be taught */
   teachUnknown: (holes: { readonly name: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"teach-unknown","severity":"error","title":"`{name}` cannot be taught","label":"{found}","help":"name a `let` table: `let {name}[…] = …`"}, holes, span, extras),
+  /** {what} of `{attention}` cannot be run yet */
+  attentionNotRun: (holes: { readonly what: Hole; readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"attention-not-run","severity":"error","title":"{what} of `{attention}` cannot be run yet","label":"no kernel for this","help":"`lctx check` and `lctx explain` work; to run the model, choose an attention without it"}, holes, span, extras),
+  /** `loss {name}` cannot be run yet */
+  lossNotRun: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-not-run","severity":"error","title":"`loss {name}` cannot be run yet","label":"no program for this","help":"check works; to train, write `loss next_token`"}, holes, span, extras),
   /** `{text}` is not of the form path=value */
   overrideForm: (holes: { readonly text: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"override-form","severity":"error","title":"`{text}` is not of the form path=value","label":"no path and value","help":"write `--set Model.setting=value` or `--set train.clause=value`"}, holes, span, extras),

@@ -12,24 +12,33 @@ export function checkFree(
   shown: string,
   reporter: Reporter,
 ): boolean {
-  for (const [index, use] of type.free) {
-    if (allowed.has(index)) continue;
+  const extra = [...type.free].filter(([index]) => !allowed.has(index));
+  for (const [index, use] of extra) {
     // A use inside another definition is pointed at from here.
     const inside =
       use.span.file === expr.span.file && use.span.start >= expr.span.start && use.span.end <= expr.span.end;
     const reads = use.reads ?? `\`${index}\` is free here`;
-    const holes = { index, table: shown, reads, fix: mend(index, shown) };
+    const holes = {
+      index,
+      table: shown,
+      reads,
+      fix: mend(
+        extra.map(([name]) => name),
+        shown,
+      ),
+    };
     reporter.add(messages.freeIndex(holes, inside ? use.span : expr.span, { sign: "-" }));
     return false;
   }
   return true;
 }
 
-function mend(index: string, shown: string): string {
+function mend(extra: readonly string[], shown: string): string {
   const [name, inside] = shown.split(/[[\]]/);
-  if (["mask", "ahead", "score", "weight", "rotate"].includes(name!)) return `reduce it, \`sum[${index}] …\``;
-  const kept = inside === undefined ? index : `${inside}, ${index}`;
-  return `keep it, \`${name}[${kept}]\`, or reduce it, \`sum[${index}] …\``;
+  const reduced = `\`sum[${extra.join(", ")}] …\``;
+  if (["mask", "ahead", "score", "weight", "rotate"].includes(name!)) return `reduce it, ${reduced}`;
+  const kept = [...(inside === undefined ? [] : [inside]), ...extra].join(", ");
+  return `keep it, \`${name}[${kept}]\`, or reduce it, ${reduced}`;
 }
 
 /** An index on the left that the right side does not read. */

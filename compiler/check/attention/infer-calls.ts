@@ -41,8 +41,8 @@ const arities: Readonly<Record<string, number>> = {
 export function inferCall(call: CallExpr, scope: TypeScope, tools: Inference): Type {
   const { reporter } = tools;
   if (call.callee.kind !== "name") {
-    tools.infer(call.callee, scope);
-    return unknownType;
+    for (const argument of call.arguments) tools.infer(argument.value, scope);
+    return tools.nameUnknown(showAst(call.callee), call.callee.span, scope, "function");
   }
   const name = call.callee.name;
   const local = scope.names.get(name);

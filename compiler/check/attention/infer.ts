@@ -40,11 +40,33 @@ export interface Inference {
   readonly nameUnknown: (name: string, span: Span, scope: TypeScope, wanted?: string) => Type;
 }
 
+/** Expressions that one attention may have when all that it uses is written out. */
+const mostSteps = 50_000;
+
 /** A checker of expressions that reports to `reporter`. */
 export function makeInference(reporter: Reporter): Inference {
   const tools: Inference = { reporter, infer, atOwnIndices, nameUnknown };
 
+  let steps = 0;
+  /** The expression that was asked for, and how deep inside it inference is. */
+  let root: Span | null = null;
+  let depth = 0;
+
   function infer(expr: Expr, scope: TypeScope): Type {
+    if (depth === 0) root = expr.span;
+    steps++;
+    if (steps > mostSteps) {
+      // Told once; from here on nothing is known.
+      if (steps === mostSteps + 1) reporter.add(messages.inliningTooLarge(root ?? expr.span));
+      return unknownType;
+    }
+    depth++;
+    const type = inferKind(expr, scope);
+    depth--;
+    return type;
+  }
+
+  function inferKind(expr: Expr, scope: TypeScope): Type {
     switch (expr.kind) {
       case "number":
         return plainType("number");
@@ -132,7 +154,8 @@ export function makeInference(reporter: Reporter): Inference {
     }));
     for (const [known, definition] of scope.definition.environment.names)
       if (!known.startsWith('"')) candidates.push({ name: known, kind: definition.item.kind });
-    for (const known of builtInNames) candidates.push({ name: known, kind: "function" });
+    // `top` is a word of `select`, which other tools write as a function.
+    for (const known of [...builtInNames, "top"]) candidates.push({ name: known, kind: "function" });
     const near = suggest(name, candidates, wanted);
     mistake(
       reporter,
