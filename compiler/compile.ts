@@ -4,6 +4,7 @@ import type { Program } from "../runtime/program.ts";
 import { defaultCadence, defaults, type TrainSettings } from "../runtime/train/settings.ts";
 import { buildProgram } from "./build-program.ts";
 import type { Model } from "./check/model/model.ts";
+import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import type { Reporter } from "./diagnostics/reporter.ts";
@@ -80,6 +81,19 @@ function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): Com
   return { name: stage.name, program, kernels: sources, graphs };
 }
 
+/** Says what the spec means and no kernel computes: leaving it out would train something else. */
+function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
+  for (const { loss } of recipe.stages)
+    if (loss.objective !== "next_token")
+      reporter.add(messages.lossNotRun({ name: loss.objective }, loss.span));
+  for (const term of termOrder(recipe.model.output)) {
+    if (term.kind !== "attention") continue;
+    for (const { unsupported } of Object.values(term.instance.phases))
+      for (const { what, span } of unsupported)
+        reporter.add(messages.attentionNotRun({ what, attention: term.site }, span));
+  }
+}
+
 /** Programs and settings of a recipe; null after reported refusals. */
 export function compileRecipe(recipe: Recipe, reporter: Reporter): Compiled | null {
   const { model } = recipe;
@@ -89,6 +103,8 @@ export function compileRecipe(recipe: Recipe, reporter: Reporter): Compiled | nu
   for (const stage of recipe.stages)
     if (stage.precision.name !== "f32")
       reporter.add(messages.precisionWidened({ name: stage.precision.name }, stage.precision.span));
+  refuseUnsupported(recipe, reporter);
+  if (reporter.failed) return null;
   const stages: CompiledStage[] = [];
   for (const stage of recipe.stages) {
     const compiled = compileStage(model, stage, reporter);

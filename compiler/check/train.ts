@@ -4,10 +4,11 @@ import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Environment } from "./environment.ts";
 import { mistake } from "./mistakes.ts";
-import { siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
+import { shownModel, siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
 import { visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
 import { readOptimizer } from "./optimizer.ts";
+import { checkInsertedBlocks, checkTaught } from "./recipe-attention.ts";
 import { evaluateStatic, type StaticScope } from "./static.ts";
 import { describeItem, didYouMean } from "./static-types.ts";
 import type { MethodValue } from "./static-value.ts";
@@ -26,7 +27,8 @@ export interface RecipeStage {
     readonly validate: RecipeAmount | null;
   };
   readonly loss: {
-    readonly objective: "next_token";
+    readonly objective: "next_token" | "teach";
+    readonly span: Span;
     readonly exceptToken: string | null;
     /** Positions `[from, to)` whose targets their own query can see. */
     readonly exceptPositions: readonly (readonly [number, number])[];
@@ -200,7 +202,7 @@ function checkData(
   let insert: { token: string; every: number } | null = null;
   if (clause.insert !== null) {
     const every = count(clause.insert.every, "every", scope, reporter, 1);
-    if (every === null) return null;
+    if (every === null || !checkInsertedBlocks(clause, every, model, reporter)) return null;
     insert = { token: clause.insert.token.text, every };
   }
   const validate = clause.validate === null ? null : amount(clause.validate, "validate", scope, reporter);
@@ -208,6 +210,8 @@ function checkData(
   const tokenizer = clause.tokenizer?.value ?? null;
   return { source: clause.source.value, tokenizer, length, packed: clause.packed, insert, validate };
 }
+
+const objectives = ["next_token", "teach"] as const;
 
 function checkLoss(
   clauses: Clauses,
@@ -217,17 +221,13 @@ function checkLoss(
 ): RecipeStage["loss"] | null {
   const clause = clauses.get("loss");
   if (clause?.kind !== "loss") return null;
-  const objective = clause.objective.text;
-  if (objective !== "next_token") {
-    mistake(
-      reporter,
-      "loss-unknown",
-      clause.objective.span,
-      { name: objective },
-      didYouMean(objective, ["next_token"]),
-    );
+  const name = clause.objective.text;
+  const objective = objectives.find((known) => known === name);
+  if (objective === undefined) {
+    mistake(reporter, "loss-unknown", clause.objective.span, { name }, didYouMean(name, objectives));
     return null;
   }
+  if (objective === "teach" && !checkTaught(model, clause.objective.span, reporter)) return null;
   const ahead = clause.except?.text === "ahead";
   const seen = visibleTargets(model, length);
   if (seen.length > 0 && !ahead) {
@@ -235,7 +235,7 @@ function checkLoss(
     return null;
   }
   const exceptToken = ahead ? null : (clause.except?.text ?? null);
-  return { objective, exceptToken, exceptPositions: seen };
+  return { objective, span: clause.span, exceptToken, exceptPositions: seen };
 }
 
 function checkOptimizer(clauses: Clauses, scope: StaticScope, reporter: Reporter): MethodValue | null {
@@ -326,7 +326,7 @@ function checkTrainable(clauses: Clauses, model: Model, reporter: Reporter): Rea
   let ok = true;
   const named = trainedPaths(clause.sites, model.site, (pattern) => {
     ok = false;
-    const holes = { pattern: showPattern(pattern), model: model.name };
+    const holes = { pattern: showPattern(pattern), model: shownModel(model.name, model.pretrained) };
     mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, model.site));
   });
   if (!ok) return null;

@@ -119,7 +119,7 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/generate.ts")).generate));
 
   verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
-    .argument("<topic>", "a message code, or: masks, kernels, memory, graph")
+    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph")
     .argument("[file]", "spec, for everything but message codes")
     .addOption(model())
     .addOption(set())

@@ -44,7 +44,11 @@ export function buildDiagnostic(
     code: template.code,
     severity: template.severity,
     title: fill(template.title, holes),
-    primary: { span, label: extras.label ?? fill(template.label, holes) },
+    primary: {
+      span,
+      label: extras.label ?? fill(template.label, holes),
+      ...(extras.sign === undefined ? {} : { sign: extras.sign }),
+    },
     secondary: extras.secondary ?? [],
     help:
       extras.help !== undefined ? extras.help : template.help === null ? null : fill(template.help, holes),

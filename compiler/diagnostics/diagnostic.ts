@@ -8,6 +8,8 @@ export type Severity = "error" | "warning" | "remark";
 export interface Label {
   readonly span: Span;
   readonly label: string;
+  /** How the place is underlined: `^` for the primary label and `-` for others unless stated; "" shows its line only. */
+  readonly sign?: "^" | "-" | "";
 }
 
 /** An edit that mends the mistake: the span's text becomes `text`. */
@@ -51,6 +53,8 @@ export type Hole = string | number;
 /** What a report may add to, or replace in, the catalogue's wording. */
 export interface Extras {
   readonly label?: string;
+  /** How the primary place is underlined. */
+  readonly sign?: Label["sign"];
   readonly secondary?: readonly Label[];
   readonly help?: string | null;
   readonly drawing?: string | null;

@@ -5,33 +5,150 @@ import type { Diagnostic, Extras, Hole } from "./diagnostic.ts";
 
 /** A constructor for each message of the catalogue. */
 export const messages = {
-  /** query {query} has no key (in a row of {length}) */
-  emptyRow: (holes: { readonly query: Hole; readonly length: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"empty-row","severity":"error","title":"query {query} has no key (in a row of {length})","label":"hides every key of this query","help":"let each query see itself: `or q == k`"}, holes, span, extras),
+  /** `at` stands only inside `rope(…)` */
+  atOutsideRope: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"at-outside-rope","severity":"error","title":"`at` stands only inside `rope(…)`","label":"not here","help":"write `rope(… at …)`"}, {}, span, extras),
+  /** `{name}` is no index */
+  binderName: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"binder-name","severity":"error","title":"`{name}` is no index","label":"cannot be bound","help":"bind `q`, `k`, `h`, `d`, blocks or a named axis"}, holes, span, extras),
+  /** `{name}` takes a block */
+  blockNeeded: (holes: { readonly name: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"block-needed","severity":"error","title":"`{name}` takes a block","label":"this is {found}","help":null}, holes, span, extras),
+  /** `{name}` is no domain of blocks */
+  blocksNeeded: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"blocks-needed","severity":"error","title":"`{name}` is no domain of blocks","label":"not made by `blocks … by …`","help":null}, holes, span, extras),
+  /** the branches of `if` are {left} and {right} */
+  branchMismatch: (holes: { readonly left: Hole; readonly right: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"branch-mismatch","severity":"error","title":"the branches of `if` are {left} and {right}","label":"one value, two kinds","help":null}, holes, span, extras),
+  /** `{name}` takes {count} arguments, not {found} */
+  callCount: (holes: { readonly name: Hole; readonly count: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"call-count","severity":"error","title":"`{name}` takes {count} arguments, not {found}","label":"{found} given","help":null}, holes, span, extras),
+  /** `{clause}` cannot stand in a phase */
+  clauseInPhase: (holes: { readonly clause: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"clause-in-phase","severity":"error","title":"`{clause}` cannot stand in a phase","label":"belongs to all phases","help":"move it out of the braces"}, holes, span, extras),
+  /** a condition is needed here */
+  conditionNeeded: (holes: { readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"condition-needed","severity":"error","title":"a condition is needed here","label":"this is {found}","help":"compare it with something: `… > 0`"}, holes, span, extras),
+  /** {circle} */
+  cyclicDefinition: (holes: { readonly circle: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"cyclic-definition","severity":"error","title":"{circle}","label":"","help":"{fix}"}, holes, span, extras),
+  /** there is no divergence `{name}` */
+  divergenceUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"divergence-unknown","severity":"error","title":"there is no divergence `{name}`","label":"not a divergence","help":"divergences: `kl`"}, holes, span, extras),
+  /** {left} does not go with {right} */
+  domainMismatch: (holes: { readonly left: Hole; readonly right: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"domain-mismatch","severity":"error","title":"{left} does not go with {right}","label":"{left} and {right}","help":null}, holes, span, extras),
+  /** query {query} has no key */
+  emptyRow: (holes: { readonly query: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"empty-row","severity":"error","title":"query {query} has no key","label":"","help":"let each query see itself: `or q == k`"}, holes, span, extras),
   /** `{index}` appears on the right but not in `{table}` */
-  freeIndex: (holes: { readonly index: Hole; readonly table: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"free-index","severity":"error","title":"`{index}` appears on the right but not in `{table}`","label":"not an index of the table","help":"add it on the left, or reduce it: `sum[…] …`"}, holes, span, extras),
+  freeIndex: (holes: { readonly index: Hole; readonly table: Hole; readonly reads: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"free-index","severity":"error","title":"`{index}` appears on the right but not in `{table}`","label":"{reads}","help":"{fix}"}, holes, span, extras),
+  /** `{op}` counts keys that the mask hides */
+  guardWiderThanMask: (holes: { readonly op: Hole; readonly query: Hole; readonly key: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"guard-wider-than-mask","severity":"remark","title":"`{op}` counts keys that the mask hides","label":"for q = {query} it counts k = {key}","help":"say the mask in the guard as well: `if causal and …`"}, holes, span, extras),
+  /** `{table}` does not depend on `{index}` */
+  indexAbsent: (holes: { readonly table: Hole; readonly index: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"index-absent","severity":"error","title":"`{table}` does not depend on `{index}`","label":"the right side is the same for every `{index}`","help":"{fix}"}, holes, span, extras),
+  /** `{name}` has {count} indices, not {found} */
+  indexCount: (holes: { readonly name: Hole; readonly count: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"index-count","severity":"error","title":"`{name}` has {count} indices, not {found}","label":"{found} given","help":null}, holes, span, extras),
+  /** `{name}` is indexed by {expected}, not by {found} */
+  indexDomain: (holes: { readonly name: Hole; readonly expected: Hole; readonly found: Hole; readonly axis: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"index-domain","severity":"error","title":"`{name}` is indexed by {expected}, not by {found}","label":"`{axis}` is {expected}","help":null}, holes, span, extras),
+  /** the definitions used here are too many to write out */
+  inliningTooLarge: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"inlining-too-large","severity":"error","title":"the definitions used here are too many to write out","label":"grows too large","help":"give an intermediate result a table: `let t[h, q] = …`"}, {}, span, extras),
+  /** a token after every {every} does not end blocks of {size} */
+  insertBlockMismatch: (holes: { readonly every: Hole; readonly size: Hole; readonly period: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"insert-block-mismatch","severity":"error","title":"a token after every {every} does not end blocks of {size}","label":"{every} + 1 = {period}","help":"{fix}"}, holes, span, extras),
   /** unknown layout `{name}` */
   layoutUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"layout-unknown","severity":"error","title":"unknown layout `{name}`","label":"not a layout","help":"layouts: `half` (pairs m, m + dims/2), `interleaved` (pairs 2m, 2m + 1)"}, holes, span, extras),
+  /** `loss teach` needs an attention that teaches */
+  lossWithoutTeacher: (holes: { readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-without-teacher","severity":"error","title":"`loss teach` needs an attention that teaches","label":"no `teach` clause in {attention}","help":"write `loss next_token`, or add `teach … by kl from …` to the attention"}, holes, span, extras),
   /** query {query} can see key {key}, which comes later */
-  maskNotCausal: (holes: { readonly query: Hole; readonly key: Hole; readonly distance: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"mask-not-causal","severity":"error","title":"query {query} can see key {key}, which comes later","label":"true for q = {query}, k = {key} (distance {distance})","help":"add `q >= k and …` to the mask, or say `ahead` which later keys are seen on purpose"}, holes, span, extras),
+  maskNotCausal: (holes: { readonly query: Hole; readonly key: Hole; readonly distance: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"mask-not-causal","severity":"error","title":"query {query} can see key {key}, which comes later","label":"true for q = {query}, k = {key} ({query} − {key} = {distance})","help":"`{fix}`"}, holes, span, extras),
   /** a mask may not read `{name}` */
   maskReadsLearned: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"mask-reads-learned","severity":"error","title":"a mask may not read `{name}`","label":"learned","help":"choose keys with `select … by … above 0`, or bias them with `score`"}, holes, span, extras),
+  /** `{name}` holds {expected}, not {found} */
+  memberDomain: (holes: { readonly name: Hole; readonly expected: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"member-domain","severity":"error","title":"`{name}` holds {expected}, not {found}","label":"{found} is never in it","help":null}, holes, span, extras),
+  /** `{name}` is no function */
+  notAFunction: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-a-function","severity":"error","title":"`{name}` is no function","label":"cannot be called","help":null}, holes, span, extras),
+  /** `{name}` is no table */
+  notATable: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-a-table","severity":"error","title":"`{name}` is no table","label":"has no indices","help":null}, holes, span, extras),
+  /** `{what}` cannot be used in an attention */
+  notInAttention: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"not-in-attention","severity":"error","title":"`{what}` cannot be used in an attention","label":"not here","help":"indices are named: nothing has to be reshaped"}, holes, span, extras),
   /** {what} cannot be used in a rotation */
   notInRotation: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"not-in-rotation","severity":"error","title":"{what} cannot be used in a rotation","label":"not here","help":"a rotation is made of numbers, `m`, `dims` and functions of numbers"}, holes, span, extras),
-  /** a position has no `{operator}` */
-  positionArithmetic: (holes: { readonly operator: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"position-arithmetic","severity":"error","title":"a position has no `{operator}`","label":"positions may be subtracted, compared and shifted","help":"for a plain number write `ordinal(q)`"}, holes, span, extras),
+  /** `{op}` needs a number */
+  numberNeeded: (holes: { readonly op: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"number-needed","severity":"error","title":"`{op}` needs a number","label":"this is {found}","help":"for a condition write `if … then 1 else 0`"}, holes, span, extras),
+  /** `offset` needs a position and its blocks */
+  offsetForm: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"offset-form","severity":"error","title":"`offset` needs a position and its blocks","label":"in which blocks?","help":"write `offset(k in c)`, after `blocks c by …`"}, {}, span, extras),
+  /** nothing reads `{name}` */
+  parameterUnused: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"parameter-unused","severity":"error","title":"nothing reads `{name}`","label":"stored for nothing","help":"use it, or leave it out"}, holes, span, extras),
+  /** `{name}` cannot learn */
+  parameterWithoutGradient: (holes: { readonly name: Hole; readonly where: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"parameter-without-gradient","severity":"error","title":"`{name}` cannot learn","label":"{where}","help":"{fix}"}, holes, span, extras),
+  /** there is no phase `{name}` */
+  phaseUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"phase-unknown","severity":"error","title":"there is no phase `{name}`","label":"not a phase","help":"phases: `training`, `evaluation`, `decoding`"}, holes, span, extras),
+  /** there is no `{op}` of {what} */
+  positionArithmetic: (holes: { readonly op: Hole; readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"position-arithmetic","severity":"error","title":"there is no `{op}` of {what}","label":"positions may be subtracted, compared and shifted","help":"for a plain number write `ordinal(…)`"}, holes, span, extras),
+  /** `rank` needs a member and a set */
+  rankForm: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"rank-form","severity":"error","title":"`rank` needs a member and a set","label":"in which set?","help":"write `rank(c(x) in kept[h, q])`"}, {}, span, extras),
+  /** `{op}` takes {count} arguments */
+  reducerArguments: (holes: { readonly op: Hole; readonly count: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"reducer-arguments","severity":"error","title":"`{op}` takes {count} arguments","label":"{found} given","help":null}, holes, span, extras),
+  /** `rope` needs a table and a position */
+  ropeForm: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"rope-form","severity":"error","title":"`rope` needs a table and a position","label":"where to?","help":"write `rope(… at …)`"}, {}, span, extras),
   /** {count} dimensions cannot rotate in pairs */
   rotatedOdd: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"rotated-odd","severity":"error","title":"{count} dimensions cannot rotate in pairs","label":"an even number up to the head's size is needed","help":"choose an even head size, or state `rotated` with an even number"}, holes, span, extras),
   /** rotation `{name}` has no angle */
   rotationWithoutAngle: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"rotation-without-angle","severity":"error","title":"rotation `{name}` has no angle","label":"needs one `angle` clause","help":"add `angle base ^ (-2 * m / dims)`"}, holes, span, extras),
+  /** `{name}` is a score: it has no value in a mask */
+  scoreOutsideScore: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"score-outside-score","severity":"error","title":"`{name}` is a score: it has no value in a mask","label":"reads the logit","help":"use it in a `score = …` line"}, holes, span, extras),
+  /** nothing can be chosen from `{name}` */
+  selectFrom: (holes: { readonly name: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"select-from","severity":"error","title":"nothing can be chosen from `{name}`","label":"{found}","help":"choose from blocks, diagonals or the keys `k`"}, holes, span, extras),
+  /** `{name}` ranks every `{index}` alike */
+  selectSame: (holes: { readonly name: Hole; readonly index: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"select-same","severity":"error","title":"`{name}` ranks every `{index}` alike","label":"does not depend on `{index}`","help":null}, holes, span, extras),
+  /** nothing reads `{name}` */
+  selectionUnused: (holes: { readonly name: Hole; readonly shown: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"selection-unused","severity":"warning","title":"nothing reads `{name}`","label":"chosen for nothing","help":"ask for membership in a mask: `… in {shown}`"}, holes, span, extras),
+  /** `{name}` is a set, not a value */
+  setAsValue: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"set-as-value","severity":"error","title":"`{name}` is a set, not a value","label":"a set of what was chosen","help":null}, holes, span, extras),
+  /** `in` asks whether something was chosen */
+  setNeeded: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"set-needed","severity":"error","title":"`in` asks whether something was chosen","label":"not a set or a domain of blocks","help":"name what a `select` chose: `c(k) in kept[h, q]`, or blocks: `k in c`"}, {}, span, extras),
+  /** `{name}` cannot be taught */
+  teachUnknown: (holes: { readonly name: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"teach-unknown","severity":"error","title":"`{name}` cannot be taught","label":"{found}","help":"name a `let` table: `let {name}[…] = …`"}, holes, span, extras),
+  /** {what} of `{attention}` cannot be run yet */
+  attentionNotRun: (holes: { readonly what: Hole; readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"attention-not-run","severity":"error","title":"{what} of `{attention}` cannot be run yet","label":"no kernel for this","help":"`lctx check` and `lctx explain` work; to run the model, choose an attention without it"}, holes, span, extras),
+  /** `loss {name}` cannot be run yet */
+  lossNotRun: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-not-run","severity":"error","title":"`loss {name}` cannot be run yet","label":"no program for this","help":"check works; to train, write `loss next_token`"}, holes, span, extras),
   /** `{text}` is not of the form path=value */
   overrideForm: (holes: { readonly text: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"override-form","severity":"error","title":"`{text}` is not of the form path=value","label":"no path and value","help":"write `--set Model.setting=value` or `--set train.clause=value`"}, holes, span, extras),
@@ -286,7 +403,7 @@ export const messages = {
     buildDiagnostic({"code":"loss-sees-target","severity":"error","title":"the attention sees tokens it has to predict","label":"counts targets that are visible","help":"write `loss next_token except ahead`"}, {}, span, extras),
   /** unknown loss `{name}` */
   lossUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"loss-unknown","severity":"error","title":"unknown loss `{name}`","label":"not a loss","help":"write `loss next_token`"}, holes, span, extras),
+    buildDiagnostic({"code":"loss-unknown","severity":"error","title":"unknown loss `{name}`","label":"not a loss","help":"write `loss next_token`, or `loss teach` with an attention that teaches"}, holes, span, extras),
   /** nothing in {model} trains */
   nothingTrains: (holes: { readonly model: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"nothing-trains","severity":"error","title":"nothing in {model} trains","label":"every weight is frozen","help":"attach an adapter, or name sites with `train`"}, holes, span, extras),

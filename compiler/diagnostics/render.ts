@@ -20,10 +20,10 @@ interface Mark {
   readonly from: number;
   readonly to: number;
   readonly label: string;
-  readonly primary: boolean;
+  readonly sign: "^" | "-" | "";
 }
 
-function markOf(source: SourceFile, { span, label }: Label, primary: boolean): Mark {
+function markOf(source: SourceFile, { span, label, sign }: Label, usual: "^" | "-"): Mark {
   const start = source.position(span.start);
   const end = source.position(Math.max(span.end, span.start));
   const lineEnd = source.line(start.line).length + 1;
@@ -34,7 +34,7 @@ function markOf(source: SourceFile, { span, label }: Label, primary: boolean): M
     from: Math.min(start.column, lineEnd),
     to: Math.max(to, Math.min(start.column, lineEnd) + 1),
     label,
-    primary,
+    sign: sign ?? usual,
   };
 }
 
@@ -66,21 +66,22 @@ function frame(source: SourceFile, marks: readonly Mark[], gutter: number, color
       lines.push(`${bar(String(last + 1))} ${printed(source.line(last + 1))}`);
     const text = source.line(number);
     const here = marks.filter((mark) => mark.line === number);
+    const signed = here.filter((mark) => mark.sign !== "");
     const first = Math.min(...here.map((mark) => mark.from));
     const cut = text.length > widest ? Math.max(0, first - 1 - widest / 3) : 0;
     const end = Math.min(text.length, cut + widest);
     const before = cut > 0 ? "…" : "";
     const after = end < text.length ? "…" : "";
     lines.push(`${bar(String(number))} ${before}${printed(text.slice(cut, end))}${after}`);
-    for (const mark of [...here].sort((a, b) => Number(b.primary) - Number(a.primary) || a.from - b.from)) {
+    const carets = (mark: Mark): number => Number(mark.sign === "^");
+    for (const mark of signed.sort((a, b) => carets(b) - carets(a) || a.from - b.from)) {
       const pad = cells(before + printed(text.slice(cut, Math.max(cut, mark.from - 1))));
       const width = Math.max(
         1,
         cells(printed(text.slice(Math.max(cut, mark.from - 1), Math.min(mark.to - 1, end)))),
       );
-      const sign = (mark.primary ? "^" : "-").repeat(width);
-      const note = `${sign}${mark.label === "" ? "" : ` ${mark.label}`}`;
-      lines.push(`${bar("")} ${" ".repeat(pad)}${mark.primary ? colors.red(note) : colors.blue(note)}`);
+      const note = `${mark.sign.repeat(width)}${mark.label === "" ? "" : ` ${mark.label}`}`;
+      lines.push(`${bar("")} ${" ".repeat(pad)}${mark.sign === "^" ? colors.red(note) : colors.blue(note)}`);
     }
     last = number;
   }
@@ -98,13 +99,13 @@ export function render(diagnostic: Diagnostic, source: SourceFile, options: Rend
     remark: colors.cyan,
   };
   const { primary } = diagnostic;
-  const marks = [markOf(source, primary, true)];
+  const marks = [markOf(source, primary, "^")];
   const elsewhere = new Map<SourceFile, Mark[]>();
   for (const label of diagnostic.secondary) {
-    if (label.span.file === primary.span.file) marks.push(markOf(source, label, false));
+    if (label.span.file === primary.span.file) marks.push(markOf(source, label, "-"));
     else {
       const other = options.sources?.get(label.span.file);
-      if (other) elsewhere.set(other, [...(elsewhere.get(other) ?? []), markOf(other, label, false)]);
+      if (other) elsewhere.set(other, [...(elsewhere.get(other) ?? []), markOf(other, label, "-")]);
     }
   }
   const largest = Math.max(...[...marks, ...[...elsewhere.values()].flat()].map((mark) => mark.line));

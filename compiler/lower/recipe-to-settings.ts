@@ -40,7 +40,11 @@ function stageSettings(stage: RecipeStage, defaults: RunDefaults): StageSettings
           ? defaults.validate
           : { kind: validate.kind === "share" ? "share" : "tokens", value: validate.value },
     },
-    loss: stage.loss,
+    loss: {
+      objective: stage.loss.objective,
+      exceptToken: stage.loss.exceptToken,
+      exceptPositions: stage.loss.exceptPositions,
+    },
     optimizer: {
       name: stage.optimizer.definition.name,
       lr: numbersOf(stage.optimizer.arguments.get("lr")!)[0] ?? 0,

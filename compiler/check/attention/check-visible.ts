@@ -6,9 +6,14 @@ import type { AttentionInstance, AttentionMeaning, AttentionPhase } from "../../
 import { exprEvaluator, noValues } from "../../ir/evaluate-expr.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Span } from "../../source/span.ts";
+import type { Environment } from "../environment.ts";
+import { showAst } from "./show-ast.ts";
+
+/** Length at which a counter-example is drawn, and the pair that shows a mask best: a row from the middle, the last key. */
+const drawn = { length: 8, q: 5, k: 7 } as const;
 
 /** Lengths that are searched for a counter-example; masks of the language repeat their shape beyond. */
-const searched = [1, 2, 3, 8, 24, 65] as const;
+const searched = [drawn.length, 1, 2, 3, 24, 65] as const;
 
 const causal = ir.le(ir.index("k"), ir.index("q"));
 
@@ -18,10 +23,10 @@ function saysCausal(mask: ir.Expr): boolean {
   return mask.kind === "binary" && mask.op === "and" && (saysCausal(mask.left) || saysCausal(mask.right));
 }
 
-type Pair = (q: number, k: number, h: number) => boolean;
+export type Pair = (q: number, k: number, h: number) => boolean;
 
 /** The mask at a length, with all of a row one document. */
-function pairs(expr: ir.Expr, length: () => number): Pair {
+export function pairs(expr: ir.Expr, length: () => number): Pair {
   const evaluate = exprEvaluator(expr);
   const at = { q: 0, k: 0, h: 0 };
   const leaves = {
@@ -59,45 +64,101 @@ function maskClause(item: AttentionItem, phase: AttentionPhase): { span: Span; v
   return null;
 }
 
+/** The mask with causality in front of it. */
+function mended(mask: AstExpr | undefined, environment: Environment): string {
+  const past = environment.names.get("causal")?.item.kind === "mask" ? "causal" : "q >= k";
+  if (mask === undefined) return `mask ${past}`;
+  const text = showAst(mask);
+  return mask.kind === "logic" && mask.op === "or"
+    ? `mask ${past} and (${text})`
+    : `mask ${past} and ${text}`;
+}
+
+/** What one phase is searched with. */
+interface Search {
+  readonly visible: Pair;
+  readonly allowed: Pair;
+  readonly proven: boolean;
+  readonly heads: readonly number[];
+}
+
+interface Found {
+  readonly q: number;
+  readonly k: number;
+  readonly h: number;
+}
+
+/** A visible later key: at the drawn length the one that shows most, else the first. */
+function findLater({ visible, allowed, proven, heads }: Search, length: number): Found | null {
+  if (proven) return null;
+  const far = ({ q, k }: Found): number => Math.abs(q - drawn.q) + Math.abs(k - drawn.k);
+  let best: Found | null = null;
+  for (const h of heads)
+    for (let q = 0; q < length; q++)
+      for (let k = q + 1; k < length; k++) {
+        if (!visible(q, k, h) || allowed(q, k, h)) continue;
+        const found = { q, k, h };
+        if (length !== drawn.length) return found;
+        if (best === null || far(found) < far(best)) best = found;
+      }
+  return best;
+}
+
+function findEmpty({ visible, proven, heads }: Search, length: number): number | null {
+  for (const h of heads)
+    for (let q = 0; q < length; q++) {
+      let seen = false;
+      for (let k = 0; k < (proven ? q + 1 : length) && !seen; k++) seen = visible(q, k, h);
+      if (!seen) return q;
+    }
+  return null;
+}
+
 function checkPhase(
   item: AttentionItem,
   phase: AttentionPhase,
   meaning: AttentionMeaning,
+  environment: Environment,
   heads: number,
   reporter: Reporter,
 ): void {
   const clause = maskClause(item, phase);
   const span = clause?.span ?? item.name.span;
   let length = 1;
-  const visible = pairs(meaning.mask, () => length);
-  const allowed = meaning.ahead === null ? () => false : pairs(meaning.ahead, () => length);
-  const proven = saysCausal(meaning.mask);
-  for (length of searched)
-    for (const h of new Set([0, heads - 1]))
-      for (let q = 0; q < length; q++) {
-        let seen = false;
-        for (let k = 0; k < length; k++) {
-          if (k > q && proven) break;
-          if (!visible(q, k, h)) continue;
-          seen = true;
-          if (k <= q || allowed(q, k, h)) continue;
-          reporter.add(
-            messages.maskNotCausal({ query: q, key: k, distance: q - k }, span, {
-              drawing: drawRow(visible, q, k, h, length),
-            }),
-          );
-          return;
-        }
-        if (seen) continue;
-        reporter.add(messages.emptyRow({ query: q, length }, span));
-        return;
-      }
+  const search: Search = {
+    visible: pairs(meaning.mask, () => length),
+    allowed: meaning.ahead === null ? () => false : pairs(meaning.ahead, () => length),
+    proven: saysCausal(meaning.mask),
+    heads: [...new Set([0, heads - 1])],
+  };
+  for (length of searched) {
+    const later = findLater(search, length);
+    if (later !== null) {
+      const { q, k, h } = later;
+      const holes = { query: q, key: k, distance: `−${k - q}`, fix: mended(clause?.value, environment) };
+      reporter.add(
+        messages.maskNotCausal(holes, span, { drawing: drawRow(search.visible, q, k, h, length) }),
+      );
+      return;
+    }
+    const empty = findEmpty(search, length);
+    if (empty === null) continue;
+    const found = length;
+    length = 2 * found;
+    const always = search.heads.some(
+      (h) => !Array.from({ length }).some((_, k) => search.visible(empty, k, h)),
+    );
+    const extras = always ? ({ sign: "" } as const) : { label: `in a row of ${found}` };
+    reporter.add(messages.emptyRow({ query: empty }, span, extras));
+    return;
+  }
 }
 
-/** Reports a mask that sees the future or leaves a query without keys. Methods with routes are checked when they run. */
+/** Reports a mask that sees the future or leaves a query without keys. A phase that cannot be evaluated is left out. */
 export function checkVisible(
   item: AttentionItem,
   instance: AttentionInstance,
+  environment: Environment,
   heads: number,
   reporter: Reporter,
 ): void {
@@ -106,6 +167,6 @@ export function checkVisible(
     const meaning = instance.phases[phase];
     if (done.has(meaning.mask) || meaning.unsupported.length > 0) continue;
     done.add(meaning.mask);
-    checkPhase(item, phase, meaning, heads, reporter);
+    checkPhase(item, phase, meaning, environment, heads, reporter);
   }
 }

@@ -3,8 +3,15 @@ import type { BinaryExpr, CompareExpr } from "../../../grammar/ast.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
+import { mistake } from "../mistakes.ts";
 import { arithmetic, functions } from "../static-arithmetic.ts";
 import { exprOf, numberOf, scalar, staticBool, staticNumber, type Meant } from "./meant.ts";
+
+/** The first number with a fraction among the values that an expression chooses from; null: none. */
+function fractionIn(e: ir.Expr): number | null {
+  if (e.kind === "constant") return Number.isInteger(e.value) ? null : Number(e.value);
+  return e.kind === "select" ? (fractionIn(e.then) ?? fractionIn(e.otherwise)) : null;
+}
 
 /** A binary operation; null when the operands are no numbers or the numbers have no result. */
 export function binaryMeant(
@@ -23,6 +30,13 @@ export function binaryMeant(
   if (x === null || y === null || x.type === "bool" || y.type === "bool") return null;
   const from = (meant: Meant): ir.Expr | null => (meant.kind === "scalar" ? meant.position : null);
   const [p, q] = [from(left), from(right)];
+  const shift =
+    op !== "+" && op !== "-" ? null : p !== null ? fractionIn(y) : q !== null ? fractionIn(x) : null;
+  if (shift !== null) {
+    const help = "a position moves by whole numbers: choose numbers that divide evenly";
+    mistake(reporter, "count-not-whole", span, { name: "a shift of positions", value: shift }, { help });
+    return null;
+  }
   switch (op) {
     case "+":
       return scalar(ir.add(x, y), p !== null && q !== null ? null : (p ?? q));

@@ -2,8 +2,9 @@
 import type { AdaptItem, AdapterItem, SitePattern } from "../../../grammar/ast.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
-import { mistake } from "../mistakes.ts";
+import { mistake, type MistakeExtras } from "../mistakes.ts";
 import { evaluateStatic, type StaticScope } from "../static.ts";
+import { suggest } from "../../diagnostics/suggest.ts";
 import { didYouMean } from "../static-types.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
 import type { Environment } from "../environment.ts";
@@ -52,8 +53,24 @@ const article = (kind: string): string => (/^[aeiou]/.test(kind) ? `an ${kind}` 
 const fits = (wanted: SiteKind, site: Instance): boolean =>
   wanted === site.kind || (wanted === "residual" && site.kind === "attention");
 
-/** Help for a pattern that matches nothing: what the model has under similar names. */
-export function siteHelp(pattern: SitePattern, root: TrainableSite): { help?: string } {
+/** A model in messages: the published checkpoint it starts from, else its own name. */
+export const shownModel = (name: string, pretrained: string | null): string =>
+  pretrained === null ? name : pretrained.slice(pretrained.lastIndexOf("/") + 1).replace(/-hf$/, "");
+
+/** `qkv` as `q`, `k` and `v`: the known names that a word is made of, one after another; null when it is not. */
+function partsOfWord(word: string, names: readonly string[]): readonly string[] | null {
+  if (word === "") return [];
+  for (const name of names) {
+    if (!word.startsWith(name)) continue;
+    const others = names.filter((other) => other !== name);
+    const rest = partsOfWord(word.slice(name.length).replace(/^_/, ""), others);
+    if (rest !== null) return [name, ...rest];
+  }
+  return null;
+}
+
+/** What the model has under similar names, for a pattern that matches nothing: beside it when one is near, else below. */
+export function siteHelp(pattern: SitePattern, root: TrainableSite): MistakeExtras {
   const written = showPattern(pattern);
   const tails = new Set<string>();
   const visit = (site: TrainableSite): void => {
@@ -66,12 +83,19 @@ export function siteHelp(pattern: SitePattern, root: TrainableSite): { help?: st
   };
   visit(root);
   tails.delete("");
-  const near = didYouMean(written, [...tails]);
-  if (near.help !== undefined && near.help !== null) return { help: near.help };
+  const beside = (found: string): MistakeExtras => ({ label: `did you mean \`${found}\`?`, help: null });
   const parent = written.split(".").slice(0, -1).join(".");
   const siblings = [...tails].filter((tail) => parent !== "" && tail.startsWith(`${parent}.`));
   const names = siblings.map((tail) => tail.slice(parent.length + 1)).filter((name) => !name.includes("."));
-  if (names.length > 1) return { help: `did you mean \`${parent}.{${names.join(", ")}}\`?` };
+  const word = written.slice(parent.length + 1);
+  const parts = word.length > 64 ? null : partsOfWord(word, names);
+  if (parts !== null && parts.length > 1) return beside(`${parent}.{${parts.join(", ")}}`);
+  const near = suggest(
+    written,
+    [...tails].map((name) => ({ name, kind: "site" })),
+  );
+  if (near !== null) return beside(near);
+  if (names.length > 1) return beside(`${parent}.{${names.join(", ")}}`);
   const short = [...tails].filter((tail) => tail.split(".").length <= 2);
   return { help: `sites: ${short.slice(0, 12).join(", ")}` };
 }

@@ -13,7 +13,7 @@ import { mistake } from "../mistakes.ts";
 import { bindArguments, type StaticScope } from "../static.ts";
 import { describeItem, didYouMean } from "../static-types.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
-import { attachAdapters, checkOverlaps, showPattern, siteHelp, trainedPaths } from "./attach.ts";
+import { attachAdapters, checkOverlaps, shownModel, showPattern, siteHelp, trainedPaths } from "./attach.ts";
 import { readInstance } from "./calls.ts";
 import type { ReadContext } from "./read-context.ts";
 import { allInstances, buildInstance, type Instance } from "./instance.ts";
@@ -136,8 +136,9 @@ export function elaborateModel(
   const root = buildInstance(method, "", [], 0, { reporter, instances: 0 });
   if (root === null) return null;
   const adapts = adaptsOf(item.name.text, environment);
+  const shown = shownModel(item.name.text, item.base.kind === "pretrained" ? item.base.id.value : null);
   let ok = true;
-  for (const adapt of adapts) ok = attachAdapters(adapt, root, item.name.text, environment, reporter) && ok;
+  for (const adapt of adapts) ok = attachAdapters(adapt, root, shown, environment, reporter) && ok;
   if (!ok) return null;
   const plus = prependedTokens(root, reporter);
   if (plus === null) return null;
@@ -187,7 +188,8 @@ function settleTraining(
     const instances = allInstances(root);
     let known = true;
     const trained = trainedPaths(patterns, bare, (pattern) => {
-      const holes = { pattern: showPattern(pattern), model: name };
+      const shown = shownModel(name, item.base.kind === "pretrained" ? item.base.id.value : null);
+      const holes = { pattern: showPattern(pattern), model: shown };
       mistake(reporter, "adapter-site-unknown", pattern.span, holes, siteHelp(pattern, bare));
       known = false;
     });

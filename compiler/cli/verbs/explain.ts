@@ -9,6 +9,7 @@ import { suggest } from "../../diagnostics/suggest.ts";
 import { printGraph } from "../../ir/print-graph.ts";
 import { showExpr } from "../../ir/print-expr.ts";
 import { masksOf } from "../attention-masks.ts";
+import { clauseTables } from "../clause-table.ts";
 import { openChecked, pick, pickRecipe, sourcesOf, type CheckedSpec } from "../checked-spec.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { cacheFolder } from "../paths.ts";
@@ -42,6 +43,12 @@ function explainCode(code: string): number {
   if (entry.help !== null) say(`\nhelp: ${entry.help}`);
   if (entry.wrong !== null) say(`\nThis gives the message:\n\n${entry.wrong}`);
   if (entry.right !== null) say(`\nThis does not:\n\n${entry.right}`);
+  return exitCodes.ok;
+}
+
+/** What each clause reads decides when it is worked out: see `docs/tutorial/05-explain.md`. */
+function explainClauses(spec: CheckedSpec): number {
+  say(clauseTables(spec.project).join("\n\n"));
   return exitCodes.ok;
 }
 
@@ -128,12 +135,13 @@ export async function explain(
   path: string | undefined,
   options: ExplainOptions,
 ): Promise<number> {
-  const topics = ["masks", "graph", "memory", "kernels"];
+  const topics = ["clauses", "masks", "graph", "memory", "kernels"];
   if (!topics.includes(topic)) return explainCode(topic);
   if (path === undefined)
     throw new UsageError(`explain ${topic} needs a spec`, `lctx explain ${topic} my.lctx`);
   const spec = openChecked(path, options.set);
   if (spec === null) return exitCodes.specErrors;
+  if (topic === "clauses") return explainClauses(spec);
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
   const reporter = new Reporter();
