@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { format, resolveConfig } from "prettier";
 import { masksOf } from "../compiler/cli/attention-masks.ts";
 import { packageRoot } from "../compiler/cli/paths.ts";
 import { lossSvg, readLosses } from "../compiler/cli/pictures/loss-picture.ts";
@@ -41,7 +42,9 @@ async function record(example: Example, threads: number | undefined): Promise<vo
       machine: device,
       date: new Date().toISOString().slice(0, 10),
     };
-    writeFileSync(join(folder, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
+    const path = join(folder, "expected.json");
+    const style = await resolveConfig(path);
+    writeFileSync(path, await format(JSON.stringify(expected, null, 2), { ...style, filepath: path }));
     const page = readFileSync(join(folder, "README.md"), "utf8");
     if (page.includes("(mask.png)"))
       writeFileSync(join(folder, "mask.png"), svgToPng(maskSvg(masksOf(project, pictureLength)[0]!.grid)));
