@@ -1,4 +1,4 @@
-// Writes the generated files: message constructors, catalogue, reference page, grammar files. `--check` only compares.
+// Writes the generated files: message constructors, catalogue, reference page, grammar files, table of methods. `--check` only compares.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { register } from "tsx/esm/api";
@@ -27,6 +27,8 @@ async function outputs(areas) {
     files["grammar/grammar.ebnf"] = grammar.printEbnf();
     files["grammar/lctx.tmLanguage.json"] = grammar.printTextMate();
   }
+  const methods = await load("scripts/methods-page.ts");
+  files["docs/methods.md"] = methods.printMethods(root);
   return files;
 }
 

@@ -22,6 +22,8 @@ export interface TrainExampleOptions {
   readonly runFolder: string;
   /** Stops earlier than the spec says. */
   readonly stopAfter?: number;
+  /** Worker threads; the cores there are, when left out. */
+  readonly threads?: number | undefined;
 }
 
 /** Throws when the spec does not compile or training fails. */
@@ -40,6 +42,7 @@ export async function trainExample(spec: string, options: TrainExampleOptions): 
       runFolder: options.runFolder,
       kernelCache: cacheFolder(),
       stopAfter: options.stopAfter ?? null,
+      threads: options.threads,
       specText: readFileSync(path, "utf8"),
       note: (line) => notes.push(line),
     },

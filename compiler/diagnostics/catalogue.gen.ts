@@ -631,6 +631,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16 }\n\nadapt Small {\n  lora(rank: 2) on attn.{q, k, v}\n}\n"
   },
   {
+    "code": "adapter-tokens-documents",
+    "area": "model",
+    "severity": "error",
+    "title": "`{attention}` tells documents apart, and tokens before the text belong to none",
+    "label": "puts tokens before the text",
+    "help": "learned keys and values are seen from every document: `prefix() on attn`",
+    "why": "A prompt stands once before a whole row. Where several texts share the row, only one of them could see it.",
+    "wrong": "attention Inside() {\n  mask q >= k and document[q] == document[k]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Inside() }\n\nadapt Small {\n  prompt(length: 2) on embed\n}\n",
+    "right": "attention Inside() {\n  mask q >= k and document[q] == document[k]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Inside() }\n\nadapt Small {\n  prefix(length: 2) on attn\n}\n"
+  },
+  {
     "code": "adapter-train-overlap",
     "area": "model",
     "severity": "error",

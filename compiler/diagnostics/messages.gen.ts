@@ -176,6 +176,9 @@ export const messages = {
   /** no site `{pattern}` in {model} */
   adapterSiteUnknown: (holes: { readonly pattern: Hole; readonly model: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"adapter-site-unknown","severity":"error","title":"no site `{pattern}` in {model}","label":"matches nothing","help":null}, holes, span, extras),
+  /** `{attention}` tells documents apart, and tokens before the text belong to none */
+  adapterTokensDocuments: (holes: { readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-tokens-documents","severity":"error","title":"`{attention}` tells documents apart, and tokens before the text belong to none","label":"puts tokens before the text","help":"learned keys and values are seen from every document: `prefix() on attn`"}, holes, span, extras),
   /** `{site}` is adapted and trained as well */
   adapterTrainOverlap: (holes: { readonly site: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"adapter-train-overlap","severity":"error","title":"`{site}` is adapted and trained as well","label":"its own weights train here","help":"an adapter stands beside frozen weights: drop one of the two"}, holes, span, extras),

@@ -37,8 +37,8 @@ export const yarn =
     });
   };
 
-/** YaRN's factor on cosine and sine. */
-export const yarnScale = (factor: number): number => 0.1 * Math.log(factor) + 1;
+/** YaRN's factor on cosine and sine: the authors' `get_mscale`. */
+export const yarnScale = (factor: number): number => (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1);
 
 /** Llama 3.1 (Dubey et al., 2024), as in the released `apply_scaling`, with base 500 000. */
 export const llama3: Frequencies = (size) => {

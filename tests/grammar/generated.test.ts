@@ -6,6 +6,7 @@ import * as catalogue from "../../compiler/diagnostics/generate-catalogue.ts";
 import { printEbnf, printTextMate } from "../../grammar/generate-grammar.ts";
 import { parseFile } from "../../grammar/parse.ts";
 import { keywords } from "../../grammar/tokens.ts";
+import { printMethods } from "../../scripts/methods-page.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -31,6 +32,7 @@ describe("generated files", () => {
       true,
     );
     expect(read("docs/reference/messages.md") === catalogue.printReference(entries), advice).toBe(true);
+    expect(read("docs/methods.md") === printMethods(root), advice).toBe(true);
   });
 
   it("define every rule that the grammar names", () => {

@@ -40,6 +40,7 @@ const laws: readonly (readonly [string, authors.Frequencies])[] = [
   ["ntk(4)", authors.ntk(4)],
   ["yarn(factor: 2, trained: 128)", authors.yarn(2, 128)],
   ["yarn(factor: 16, trained: 4096)", authors.yarn(16, 4096)],
+  ["yarn(factor: 0.5, trained: 128)", authors.yarn(0.5, 128)],
   ["llama3()", authors.llama3],
   ["truncated(trained: 2048)", authors.truncated(2048)],
   ["truncated(trained: 128)", authors.truncated(128)],
@@ -58,7 +59,7 @@ describe.each(laws)("%s", (call, law) => {
     wanted.forEach((frequency, m) => {
       expect(Math.abs(at(meaning.angle, m) - frequency)).toBeLessThanOrEqual(1e-13 * frequency);
     });
-    const factor = /^yarn\(factor: (\d+)/.exec(call)?.[1];
+    const factor = /^yarn\(factor: ([\d.]+)/.exec(call)?.[1];
     expect(at(meaning.scale, 0)).toBe(factor === undefined ? 1 : authors.yarnScale(Number(factor)));
   });
 });

@@ -53,8 +53,8 @@ const furthest = (a: Float64Array, b: Float64Array): number =>
 const cases: readonly (readonly [string, string, number])[] = [
   ["low-rank", "lora(rank: 2) on attn.{q, v}", 2 * 2 * 2 * (8 + 8)],
   ["scales", "ia3() on attn.{k, v}   ia3_input() on mlp.down", 2 * (8 + 8 + 12)],
-  ["bottleneck", "bottleneck(size: 3) on attn, mlp", 2 * 2 * 3 * (8 + 8)],
-  ["parallel", "parallel(size: 3) on mlp", 2 * 3 * (8 + 8)],
+  ["bottleneck", "bottleneck(size: 3) on attn, mlp", 2 * 2 * (3 * (8 + 8) + 3 + 8)],
+  ["parallel", "parallel(size: 3) on mlp", 2 * (3 * (8 + 8) + 3 + 8)],
 ];
 
 describe("adapters at the start", () => {

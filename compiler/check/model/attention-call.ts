@@ -1,7 +1,7 @@
 /** Reads a call of an attention: its operands, its rotation, its own tables, and what adapters put before the text. */
 import type { CallExpr } from "../../../grammar/ast.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
-import type { RotationMeaning } from "../../ir/attention-meaning.ts";
+import type { AttentionInstance, RotationMeaning } from "../../ir/attention-meaning.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import { describeValue } from "../static-types.ts";
@@ -11,6 +11,10 @@ import { joinPath, type Instance } from "./instance.ts";
 import { clausesOf, type AdapterScope, type ReadContext } from "./read-context.ts";
 import { showAxes, type Term, type TermAxis } from "./term.ts";
 import { materialize, termValue, type Place, type Value } from "./value.ts";
+
+/** Documents are given for the text's positions only. */
+const readsDocuments = ({ phases }: AttentionInstance): boolean =>
+  Object.values(phases).some(({ buffers }) => buffers.some((buffer) => buffer.kind !== "parameter"));
 
 /** `attention(Q, K, V, rope: rope)`. */
 export function readAttention(
@@ -84,6 +88,11 @@ export function readAttention(
     () => context.methods.instantiateAttention(method, shape, reporter),
   );
   if (meaning === null) return null;
+  if (query.plus > 0 && readsDocuments(meaning)) {
+    const span = context.plusSpan ?? call.span;
+    mistake(reporter, "adapter-tokens-documents", span, { attention: method.definition.name });
+    return null;
+  }
   for (const table of meaning.parameters) {
     if (instance.attentionTables.has(table.name)) continue;
     const { axes, init, span } = table;

@@ -7,6 +7,7 @@ import type {
   PretrainedItem,
   Setting,
 } from "../../../grammar/ast.ts";
+import type { Span } from "../../source/span.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Definition, Environment } from "../environment.ts";
 import { mistake } from "../mistakes.ts";
@@ -87,9 +88,10 @@ function pretrainedItem(
   return definition?.item.kind === "pretrained" ? { definition, item: definition.item } : null;
 }
 
-/** Learned vectors that adapters put before the text. */
-function prependedTokens(root: Instance, reporter: Reporter): number | null {
+/** Learned vectors that adapters put before the text, and where the last of these adapters is attached. */
+function prependedTokens(root: Instance, reporter: Reporter): { plus: number; plusSpan: Span | null } | null {
   let plus = 0;
+  let plusSpan: Span | null = null;
   for (const instance of allInstances(root)) {
     for (const attachment of instance.attachments) {
       const item = attachment.method.definition.item;
@@ -118,10 +120,11 @@ function prependedTokens(root: Instance, reporter: Reporter): number | null {
           return null;
         }
         plus += table.axes[0]!.size;
+        plusSpan = attachment.span;
       }
     }
   }
-  return plus;
+  return { plus, plusSpan };
 }
 
 /** The checked model of an item; null after reported mistakes. Never throws on what a parser accepts. */
@@ -140,14 +143,14 @@ export function elaborateModel(
   let ok = true;
   for (const adapt of adapts) ok = attachAdapters(adapt, root, shown, environment, reporter) && ok;
   if (!ok) return null;
-  const plus = prependedTokens(root, reporter);
-  if (plus === null) return null;
+  const prepended = prependedTokens(root, reporter);
+  if (prepended === null) return null;
   const length = numberSetting(method.arguments, "length") ?? 0;
   const context: ReadContext = {
     reporter,
     methods,
     length,
-    plus,
+    ...prepended,
     streams: 0,
     attentions: new Map(),
     rotations: new Map(),

@@ -1,5 +1,6 @@
 /** What reading the bodies of a model shares. */
 import type { AdapterClause, AdapterItem } from "../../../grammar/ast.ts";
+import type { Span } from "../../source/span.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { AttentionInstance, RotationMeaning } from "../../ir/attention-meaning.ts";
 import type { BodyScope } from "./body-scope.ts";
@@ -13,6 +14,8 @@ export interface ReadContext {
   readonly length: number;
   /** Learned vectors before the text, in all. */
   readonly plus: number;
+  /** Where the adapter is attached that brings them. */
+  readonly plusSpan: Span | null;
   streams: number;
   /** Attentions and rotations already given a meaning. */
   readonly attentions: Map<string, AttentionInstance | null>;

@@ -23,11 +23,35 @@ export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (ch) => `&#${ch.charCodeAt(0)};`);
 }
 
-/** Rows of equal pairs become one rectangle, so pictures stay small. */
+const font = `font-family="sans-serif" font-size="12" fill="#333"`;
+const rgb = (value: number): string => `rgb(${shade(value).join(",")})`;
+
+/** Swatches with what they mean: hidden, visible and, where heads differ, visible to some of them. */
+function legend(grid: MaskGrid, left: number, top: number): string[] {
+  const some = [...new Set(grid.values)].filter((value) => value > 0 && value < 1).sort((a, b) => a - b);
+  const middle = some[Math.floor(some.length / 2)];
+  const entries: [number, string][] = [
+    [0, "hidden"],
+    ...(middle === undefined ? [] : [[middle, "to some heads"] as [number, string]]),
+    [1, "visible"],
+  ];
+  return entries.flatMap(([value, text], n) => [
+    `<rect x="${left + n * 110}" y="${top}" width="12" height="12" fill="${rgb(value)}" stroke="#99a"/>`,
+    `<text x="${left + n * 110 + 18}" y="${top + 10}" ${font}>${text}</text>`,
+  ]);
+}
+
+/** Numbers of the first, middle and last position beside an axis. */
+function ticks(count: number, place: (position: number, text: string) => string): string[] {
+  const positions = [...new Set([0, Math.floor(count / 2), count - 1])];
+  return positions.map((position) => place(position, String(position)));
+}
+
+/** A mask with its axes and a legend. Rows of equal pairs become one rectangle, so pictures stay small. */
 export function maskSvg(grid: MaskGrid): string {
   const cell = Math.max(2, Math.floor(480 / Math.max(grid.queries, grid.keys)));
-  const left = 34;
-  const top = 44;
+  const left = 58;
+  const top = 60;
   const width = grid.keys * cell;
   const height = grid.queries * cell;
   const parts: string[] = [];
@@ -37,24 +61,32 @@ export function maskSvg(grid: MaskGrid): string {
       const value = grid.values[q * grid.keys + k]!;
       let end = k + 1;
       while (end < grid.keys && grid.values[q * grid.keys + end] === value) end++;
-      if (value > 0) {
-        const [r, g, b] = shade(value);
+      if (value > 0)
         parts.push(
-          `<rect x="${left + k * cell}" y="${top + q * cell}" width="${(end - k) * cell}" height="${cell}" fill="rgb(${r},${g},${b})"/>`,
+          `<rect x="${left + k * cell}" y="${top + q * cell}" width="${(end - k) * cell}" height="${cell}" fill="${rgb(value)}"/>`,
         );
-      }
       k = end;
     }
   }
-  const font = `font-family="sans-serif" font-size="12" fill="#333"`;
+  const middle = (position: number): number => Math.round((position + 0.5) * cell);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 14}" height="${top + height + 14}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + Math.max(width, 300) + 20}" height="${top + height + 34}">`,
     `<rect width="100%" height="100%" fill="white"/>`,
-    `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="rgb(${paper.r},${paper.g},${paper.b})" stroke="#99a"/>`,
+    `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="${rgb(0)}" stroke="#99a"/>`,
     ...parts,
-    `<text x="${left}" y="16" ${font} font-weight="bold">${escapeXml(grid.title)}</text>`,
-    `<text x="${left}" y="36" ${font}>key position k →</text>`,
-    `<text transform="translate(22 ${top + Math.min(height, 120)}) rotate(-90)" ${font}>query q ↓</text>`,
+    `<text x="${left}" y="18" ${font} font-weight="bold">${escapeXml(grid.title)}</text>`,
+    `<text x="${left}" y="38" ${font}>key position k →</text>`,
+    `<text transform="translate(18 ${top + Math.min(height, 110)}) rotate(-90)" ${font}>← query position q</text>`,
+    ...ticks(
+      grid.keys,
+      (k, text) => `<text x="${left + middle(k)}" y="${top - 6}" ${font} text-anchor="middle">${text}</text>`,
+    ),
+    ...ticks(
+      grid.queries,
+      (q, text) =>
+        `<text x="${left - 6}" y="${top + middle(q) + 4}" ${font} text-anchor="end">${text}</text>`,
+    ),
+    ...legend(grid, left, top + height + 12),
     `</svg>`,
     "",
   ].join("\n");
