@@ -106,7 +106,6 @@ export async function buildSpec(
       key: keyOf(known),
     };
   const opened = openChecked(path, overrides);
-  if (opened === null) return null;
   const recipe = pickRecipe(opened.project, model);
   const reporter = new Reporter();
   const compiled = compileRecipe(recipe, reporter);

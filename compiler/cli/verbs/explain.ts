@@ -133,7 +133,6 @@ export async function explain(
   if (path === undefined)
     throw new UsageError(`explain ${topic} needs a spec`, `lctx explain ${topic} my.lctx`);
   const spec = openChecked(path, options.set);
-  if (spec === null) return exitCodes.specErrors;
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
   const reporter = new Reporter();

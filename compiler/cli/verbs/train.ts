@@ -25,7 +25,11 @@ export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native
 
 export async function train(path: string, options: TrainVerbOptions): Promise<number> {
   const started = performance.now();
-  const built = await buildSpec(path, options.model, options.set);
+  const waits = process.stdout.isTTY && options.logFormat === "text";
+  if (waits) process.stdout.write(`checking and compiling ${path} …`);
+  const built = await buildSpec(path, options.model, options.set).finally(() => {
+    if (waits) process.stdout.write("\r\u001b[K");
+  });
   if (built === null) return exitCodes.specErrors;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { defaultRunFolder, trainProject } = await import("../../../runtime/project/use-project.ts");

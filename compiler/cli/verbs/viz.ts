@@ -41,7 +41,6 @@ const columns = (): number => process.stdout.columns || 100;
 
 async function vizMask(source: string, name: string | undefined, options: VizOptions): Promise<number> {
   const opened = openChecked(source, options.set);
-  if (opened === null) return exitCodes.specErrors;
   const length = options.length ?? (options.out === undefined ? 24 : 64);
   if (length < 1 || length > 2048) throw new UsageError("--length takes 1 to 2048");
   const masks = masksOf(opened.project, length, name);
@@ -63,7 +62,6 @@ async function vizMask(source: string, name: string | undefined, options: VizOpt
 
 async function vizGraph(source: string, name: string | undefined, options: VizOptions): Promise<number> {
   const opened = openChecked(source, options.set);
-  if (opened === null) return exitCodes.specErrors;
   const model = pick(opened.project.models, name, "model");
   const graph = optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "logits" }));
   if (options.out === undefined) process.stdout.write(`${printGraph(graph)}\n`);
