@@ -21,7 +21,7 @@ import { compileRecipe, type Compiled } from "../compile.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
 import { openChecked, pickRecipe, sourcesOf } from "./checked-spec.ts";
 import { openSpec } from "./host.ts";
-import { cacheFolder, packageRoot } from "./paths.ts";
+import { cacheFolder, packageRoot, version as packageVersion } from "./paths.ts";
 import { printDiagnostics } from "./print-diagnostics.ts";
 
 /** A built project on the disk. */
@@ -31,8 +31,8 @@ export interface Built {
   /** False when it was made now. */
   readonly cached: boolean;
   readonly specText: string;
-  /** Hash of every text that went in. */
-  readonly key: string;
+  /** What went in, for a run's lock: this package's version, hashes of the specs and of the whole build. */
+  readonly lock: Readonly<Record<string, string>>;
 }
 
 interface Manifest {
@@ -96,14 +96,23 @@ export async function buildSpec(
   const version = toolVersion();
   const folder = placeOf(path, model, overrides);
   const known = freshManifest(folder, version);
-  const keyOf = (manifest: Manifest): string => hash(JSON.stringify(manifest));
+  const lockOf = (manifest: Manifest): Record<string, string> => ({
+    lctx: packageVersion(),
+    build: hash(JSON.stringify(manifest)),
+    ...Object.fromEntries(
+      manifest.specs.map((each) => [
+        `spec.${relative(dataFolder, each.path).replaceAll("\\", "/")}`,
+        each.hash,
+      ]),
+    ),
+  });
   if (known !== null)
     return {
       folder,
       project: await load(folder, known, dataFolder),
       cached: true,
       specText: spec.text,
-      key: keyOf(known),
+      lock: lockOf(known),
     };
   const opened = openChecked(path, overrides);
   const recipe = pickRecipe(opened.project, model);
@@ -117,7 +126,7 @@ export async function buildSpec(
     project: await load(folder, manifest, dataFolder),
     cached: false,
     specText: spec.text,
-    key: keyOf(manifest),
+    lock: lockOf(manifest),
   };
 }
 

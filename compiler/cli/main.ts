@@ -127,8 +127,9 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/generate.ts")).generate));
 
   verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
-    .argument("<topic>", "a message code, or: masks, kernels, memory, graph")
+    .argument("<topic>", "a message code, or: masks, kernels, memory, graph, node")
     .argument("[file]", "spec, for everything but message codes")
+    .argument("[place]", "with node: a site (layers.0.attn.q) or a number of the graph (n12)")
     .addOption(model())
     .addOption(set())
     .option("--batch <n>", "rows (default: as the spec trains)", positiveNumber)
@@ -144,7 +145,7 @@ export function makeProgram(): Command {
   )
     .argument("<what>", "mask, graph or loss")
     .argument("<source>", "spec, or a run's folder for loss")
-    .argument("[name]", "attention, mask or model to draw")
+    .argument("[name]", 'attention, mask ("window(8)") or model to draw')
     .option("--out <file>", "a .png or .svg file (default: draw in the terminal)")
     .option("--length <n>", "tokens in the picture", positiveNumber)
     .addOption(set())

@@ -10,6 +10,9 @@ export interface MaskGrid {
   readonly title: string;
 }
 
+/** Families to draw text with, the likeliest to be there first. */
+export const fontFamily = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif";
+
 const ink = { r: 38, g: 84, b: 160 };
 const paper = { r: 246, g: 247, b: 250 };
 
@@ -23,11 +26,18 @@ export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (ch) => `&#${ch.charCodeAt(0)};`);
 }
 
+/** Positions to write beside a picture: about eight, at round distances. */
+function ticks(count: number): number[] {
+  const step =
+    [1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256, 500].find((each) => count / each <= 9) ?? 512;
+  return Array.from({ length: Math.ceil(count / step) }, (_, n) => n * step);
+}
+
 /** Rows of equal pairs become one rectangle, so pictures stay small. */
 export function maskSvg(grid: MaskGrid): string {
   const cell = Math.max(2, Math.floor(480 / Math.max(grid.queries, grid.keys)));
-  const left = 34;
-  const top = 44;
+  const left = 52;
+  const top = 58;
   const width = grid.keys * cell;
   const height = grid.queries * cell;
   const parts: string[] = [];
@@ -46,15 +56,23 @@ export function maskSvg(grid: MaskGrid): string {
       k = end;
     }
   }
-  const font = `font-family="sans-serif" font-size="12" fill="#333"`;
+  const font = `font-family="${fontFamily}" font-size="12" fill="#333"`;
+  const small = `font-family="${fontFamily}" font-size="10" fill="#666"`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 14}" height="${top + height + 14}">`,
     `<rect width="100%" height="100%" fill="white"/>`,
     `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="rgb(${paper.r},${paper.g},${paper.b})" stroke="#99a"/>`,
     ...parts,
     `<text x="${left}" y="16" ${font} font-weight="bold">${escapeXml(grid.title)}</text>`,
+    ...ticks(grid.keys).map(
+      (k) => `<text x="${left + (k + 0.5) * cell}" y="${top - 5}" text-anchor="middle" ${small}>${k}</text>`,
+    ),
+    ...ticks(grid.queries).map(
+      (q) =>
+        `<text x="${left - 5}" y="${top + (q + 0.5) * cell + 3.5}" text-anchor="end" ${small}>${q}</text>`,
+    ),
     `<text x="${left}" y="36" ${font}>key position k →</text>`,
-    `<text transform="translate(22 ${top + Math.min(height, 120)}) rotate(-90)" ${font}>query q ↓</text>`,
+    `<text transform="translate(14 ${top}) rotate(-90)" text-anchor="end" ${font}>← query position q</text>`,
     `</svg>`,
     "",
   ].join("\n");
@@ -75,10 +93,23 @@ export function maskPng(grid: MaskGrid): Uint8Array {
   return encode({ width, height, data, channels: 3, depth: 8 });
 }
 
+/** Numbers of the keys above their columns, as many as have room. */
+function keyNumbers(keys: number, step: number): string {
+  let line = "";
+  for (let k = 0; k < keys; k += step) {
+    const at = (k / step) * 2;
+    if (line.length > at || (line !== "" && line.length === at)) continue;
+    if (keys <= 10 || (k / step) % 4 === 0) line = line.padEnd(at) + String(k);
+  }
+  return line;
+}
+
 /** Blocks and dots, one row a query; wide grids are sampled to fit `columns`. */
 export function maskText(grid: MaskGrid, columns: number): string {
   const step = Math.max(1, Math.ceil(Math.max(grid.keys * 2, grid.queries) / Math.max(16, columns - 8)));
-  const lines = [grid.title, `      k→ ${step > 1 ? `(every ${step}th of ${grid.keys})` : ""}`];
+  const sampled =
+    step > 1 ? `  (every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"} of ${grid.keys})` : "";
+  const lines = [`${grid.title}${sampled}`, `    k→ ${keyNumbers(grid.keys, step)}`.trimEnd()];
   for (let q = 0; q < grid.queries; q += step) {
     let line = `q=${q}`.padEnd(7);
     for (let k = 0; k < grid.keys; k += step) {
