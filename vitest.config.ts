@@ -20,7 +20,7 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    globalSetup: ["tests/support/kernel-cache.ts"],
+    globalSetup: ["tests/support/build-once.ts", "tests/support/kernel-cache.ts"],
     sequence: { sequencer: LongestFirst },
     projects: [
       { extends: true, test: { name: "wasm", include: wasm, isolate: false } },

@@ -32,6 +32,9 @@ export function parseFile(path: string, text: string): ParseResult {
   const refuse = (diagnostic: Diagnostic): ParseResult => ({ file: empty(), diagnostics: [diagnostic] });
   if (Buffer.byteLength(text) > limits.fileBytes)
     return refuse(messages.fileTooLarge({ most: limits.fileBytes }, span(0, 0)));
+  // Bytes that are not UTF-8 are read as U+FFFD; going on would report each one and format them away.
+  const broken = text.indexOf("\ufffd");
+  if (broken !== -1) return refuse(messages.fileNotText(span(broken, broken + 1)));
 
   shared ??= { lexer: makeLexer(), parser: new LctxParser() };
   const { lexer, parser } = shared;

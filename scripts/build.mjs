@@ -27,7 +27,6 @@ const external = [
   "vega-lite",
 ];
 
-rmSync("dist", { recursive: true, force: true });
 const entryPoints = {
   cli: "compiler/cli/main.ts",
   compiler: "compiler/index.ts",
@@ -79,3 +78,11 @@ const notices = [...packages].sort().map((folder) => {
   return `${name} ${version} (${license})\n\n${text === undefined ? "" : readFileSync(join(folder, text), "utf8").trim()}\n`;
 });
 writeFileSync("dist/licences.txt", notices.join(`\n${"-".repeat(80)}\n\n`));
+// Parts of earlier builds go last: a process that starts meanwhile finds all of one build or all of the other.
+const kept = new Set([
+  ...Object.keys(metafile.outputs),
+  ...["wasm-worker.mjs", "nvrtc-worker.mjs", "library", "licences.txt"].map((name) => join("dist", name)),
+]);
+for (const name of readdirSync("dist"))
+  if (!kept.has(`dist/${name}`) && !kept.has(join("dist", name)))
+    rmSync(join("dist", name), { recursive: true });

@@ -30,7 +30,6 @@ export interface TrainExampleOptions {
 export async function trainExample(spec: string, options: TrainExampleOptions): Promise<TrainedExample> {
   const path = resolve(packageRoot(), spec);
   const opened = openChecked(path, []);
-  if (opened === null) throw new Error(`${spec} has mistakes`);
   const reporter = new Reporter();
   const compiled = compileRecipe(pickRecipe(opened.project, undefined), reporter);
   if (compiled === null)

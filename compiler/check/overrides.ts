@@ -11,6 +11,7 @@ import type {
 import { parseFile } from "../../grammar/parse.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
+import { didYouMean } from "../diagnostics/suggest.ts";
 import type { Span } from "../source/span.ts";
 import type { Definition, Environment } from "./environment.ts";
 
@@ -110,9 +111,41 @@ function setPart(clause: TrainClause, part: string, value: Expr, span: Span): Tr
   }
 }
 
+/** Lines of a recipe that can be set. */
+const lines = [
+  "data",
+  "loss",
+  "optimizer",
+  "schedule",
+  "batch",
+  "precision",
+  "recompute",
+  "seed",
+  "clip",
+  "train",
+];
+
+/** True after a report that a recipe has no line of this name. */
+function isNoLine(word: string, override: Override, reporter: Reporter): boolean {
+  if (lines.includes(word)) return false;
+  const meant = didYouMean(
+    word,
+    lines.map((name) => ({ name, kind: "line" })),
+  );
+  reporter.add(
+    messages.overrideLineUnknown(
+      { word, words: lines.join(", ") },
+      spanOf(override),
+      meant === null ? {} : { help: meant },
+    ),
+  );
+  return true;
+}
+
 function setTrain(item: TrainItem, override: Override, reporter: Reporter): TrainItem | null {
   const [, word, part, ...rest] = override.path;
   if (word === undefined || rest.length > 0) return null;
+  if (isNoLine(word, override, reporter)) return item;
   if (part !== undefined) {
     const at = item.clauses.findIndex((clause) => wordOf(clause) === word);
     const value = readExpression(override, reporter);

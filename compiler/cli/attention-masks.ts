@@ -1,9 +1,10 @@
 /** The masks of a spec's attentions as grids of visible pairs, for pictures and densities. */
 import type { AttentionMeaning, AttentionPhase, AttentionShape } from "../ir/attention-meaning.ts";
 import { exprEvaluator, noValues } from "../ir/evaluate-expr.ts";
+import { parseFile } from "../../grammar/parse.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
-import type { CheckedProject } from "../check/check.ts";
-import type { Definition } from "../check/environment.ts";
+import { checkProject, type CheckedProject } from "../check/check.ts";
+import type { Definition, Environment } from "../check/environment.ts";
 import { instantiateAttention } from "../check/instantiate-attention.ts";
 import { bindArguments } from "../check/static.ts";
 import type { MethodValue } from "../check/static-value.ts";
@@ -77,17 +78,72 @@ function valueOf(definition: Definition, project: CheckedProject, reporter: Repo
   return bindArguments(definition, call, { environment, values: new Map() }, reporter);
 }
 
-/** All masks of the attentions that a spec declares or imports, or of the one asked for. Throws a UsageError. */
-export function masksOf(project: CheckedProject, length: number, name?: string): readonly NamedMask[] {
-  const { environment } = project;
-  const all = [...environment.names.values()].filter(({ item }) => item.kind === "attention");
-  const own = all.filter(({ environment: where }) => where === environment);
-  const wanted = name === undefined ? (own.length > 0 ? own : all) : all.filter((each) => each.name === name);
-  if (wanted.length === 0)
+/** An attention of nothing but a mask, given as it would stand in a spec: `near`, `causal and window(8)`. Throws a UsageError. */
+function attentionOf(mask: string, environment: Environment): Definition {
+  const { file, diagnostics } = parseFile("the mask", `attention drawn() { mask ${mask} }`);
+  const [item] = file.items;
+  if (diagnostics.length > 0 || file.items.length !== 1 || item?.kind !== "attention")
     throw new UsageError(
-      name === undefined ? "this spec has no attention" : `no attention is called ${JSON.stringify(name)}`,
-      all.length > 0 ? `there are: ${all.map((each) => each.name).join(", ")}` : null,
+      `${JSON.stringify(mask)} cannot be read as a mask`,
+      'for example: "causal and window(8)"',
     );
+  const definition: Definition = { name: mask, item, environment };
+  const reporter = new Reporter();
+  checkProject(
+    {
+      file: { ...environment.file, items: [item] },
+      names: new Map([...environment.names, [item.name.text, definition]]),
+    },
+    reporter,
+  );
+  // A part of a mask need be neither causal nor without empty rows.
+  const wrong = reporter.diagnostics.find(
+    ({ severity, code }) => severity === "error" && code !== "mask-not-causal" && code !== "empty-row",
+  );
+  if (wrong !== undefined) throw new UsageError(`${JSON.stringify(mask)}: ${wrong.title}`, wrong.help);
+  return definition;
+}
+
+/** What is drawn: the attention of a name, a mask by name or expression, else all attentions, else all masks without parameters. */
+function chosen(environment: Environment, name: string | undefined): readonly Definition[] {
+  const all = [...environment.names.values()];
+  const attentions = all.filter(({ item }) => item.kind === "attention");
+  const isOwn = ({ environment: where }: Definition): boolean => where === environment;
+  if (name !== undefined) {
+    const named = attentions.find((each) => each.name === name);
+    if (named !== undefined) return [named];
+    const masks = all.filter(({ item }) => item.kind === "mask");
+    if (/^[A-Za-z_]\w*$/.test(name) && !masks.some((each) => each.name === name))
+      throw new UsageError(
+        `no attention or mask is called ${JSON.stringify(name)}`,
+        `there are: ${[...attentions, ...masks].map((each) => each.name).join(", ")}`,
+      );
+    const mask = masks.find((each) => each.name === name)?.item;
+    if (mask?.kind === "mask" && mask.parameters.some(({ value }) => value === null))
+      throw new UsageError(
+        `the mask ${name} has parameters`,
+        `give them: "${name}(${mask.parameters.map((each) => `${each.name.text}: 8`).join(", ")})"`,
+      );
+    return [attentionOf(name, environment)];
+  }
+  const own = attentions.filter(isOwn);
+  if (own.length > 0) return own;
+  const masks = all.filter(
+    (each) =>
+      isOwn(each) && each.item.kind === "mask" && each.item.parameters.every((one) => one.value !== null),
+  );
+  if (masks.length > 0) return masks.map((each) => attentionOf(each.name, environment));
+  if (attentions.length === 0)
+    throw new UsageError(
+      "this spec has no attention, and no mask without parameters",
+      'name a mask with arguments: lctx viz mask spec.lctx "window(8)"',
+    );
+  return attentions;
+}
+
+/** All masks of what a spec declares or imports, or of what is asked for by name or expression. Throws a UsageError. */
+export function masksOf(project: CheckedProject, length: number, name?: string): readonly NamedMask[] {
+  const wanted = chosen(project.environment, name);
   const shape: AttentionShape = { heads, kvHeads: heads, headSize: 16, length };
   return wanted.flatMap((definition) => {
     const reporter = new Reporter();

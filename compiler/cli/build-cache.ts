@@ -11,12 +11,12 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { parseStage, stageText, type Project } from "../../runtime/project/project.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import type { FreshBuild } from "./build-fresh.ts";
 import { openSpec } from "./host.ts";
-import { cacheFolder, packageRoot } from "./paths.ts";
+import { cacheFolder, packageRoot, version as packageVersion } from "./paths.ts";
 
 /** A spec that is ready to run. */
 export interface Built {
@@ -24,8 +24,8 @@ export interface Built {
   /** False when it was made now. */
   readonly cached: boolean;
   readonly specText: string;
-  /** Hash of every text that went in. */
-  readonly key: string;
+  /** What went in, for a run's lock: this package's version, hashes of the specs and of the whole build. */
+  readonly lock: Readonly<Record<string, string>>;
 }
 
 interface Manifest {
@@ -102,11 +102,21 @@ export async function buildSpec(
   const dataFolder = dirname(spec.absolutePath);
   const version = toolVersion();
   const folder = placeOf(path, model, overrides);
+  const lockOf = (manifest: Manifest): Record<string, string> => ({
+    lctx: packageVersion(),
+    build: hash(JSON.stringify(manifest)),
+    ...Object.fromEntries(
+      manifest.specs.map((each) => [
+        `spec.${relative(dataFolder, each.path).replaceAll("\\", "/")}`,
+        each.hash,
+      ]),
+    ),
+  });
   const finished = ({ manifest, texts }: Found, cached: boolean): Built => ({
     project: parseProject(folder, texts, dataFolder),
     cached,
     specText: spec.text,
-    key: hash(JSON.stringify(manifest)),
+    lock: lockOf(manifest),
   });
   const known = find(folder, version);
   if (known !== null) return finished(known, true);

@@ -2,7 +2,7 @@
 import { checkSpec, type Checked } from "../check-spec.ts";
 import type { CheckedProject } from "../check/check.ts";
 import type { Recipe } from "../check/train.ts";
-import { UsageError } from "./exit-codes.ts";
+import { specExitCode, SpecRefused, UsageError } from "./exit-codes.ts";
 import { openSpec, type SpecFile } from "./host.ts";
 import { printDiagnostics } from "./print-diagnostics.ts";
 
@@ -12,13 +12,13 @@ export interface CheckedSpec {
   readonly project: CheckedProject;
 }
 
-/** Null when the spec has errors; they were printed, as were warnings. */
-export function openChecked(path: string, overrides: readonly string[]): CheckedSpec | null {
+/** Prints errors and warnings. Throws SpecRefused when there are errors. */
+export function openChecked(path: string, overrides: readonly string[]): CheckedSpec {
   const file = openSpec(path);
   const checked = checkSpec(file.path, file.text, file.host, overrides);
   const shown = checked.diagnostics.filter(({ severity }) => severity !== "remark");
   printDiagnostics(shown, sourcesOf(checked, overrides), "text");
-  if (checked.failed || checked.project === null) return null;
+  if (checked.failed || checked.project === null) throw new SpecRefused(specExitCode(shown));
   return { file, checked, project: checked.project };
 }
 

@@ -3,7 +3,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { ParseResult } from "../../grammar/parse.ts";
 import type { SourceHost } from "../check/environment.ts";
-import { UsageError } from "./exit-codes.ts";
+import { exitCodes, UsageError } from "./exit-codes.ts";
 import { packageRoot } from "./paths.ts";
 
 /** The largest spec that is read, in bytes. */
@@ -56,6 +56,7 @@ export interface SpecFile {
  * folder; links that lead outside are refused. Throws a UsageError when the spec cannot be read.
  */
 export function openSpec(given: string): SpecFile {
+  if (given === "") throw new UsageError("the name of the spec is empty", "name a .lctx file");
   const absolutePath = resolve(given);
   let size: number;
   try {
@@ -68,9 +69,14 @@ export function openSpec(given: string): SpecFile {
     throw new UsageError(`cannot read ${given}`, "see `lctx examples` for specs that ship with lctx");
   }
   if (size > largestFile)
-    throw new UsageError(`${given} has ${size} bytes`, `a spec has at most ${largestFile} bytes`);
+    throw new UsageError(
+      `${given} has ${size} bytes`,
+      `a spec has at most ${largestFile} bytes: split it and import the parts`,
+      exitCodes.limit,
+    );
   const text = readSpec(absolutePath);
-  if (text === null) throw new UsageError(`cannot read ${given}`);
+  if (text === null)
+    throw new UsageError(`cannot read ${given}`, "it is no plain file, or its permissions forbid it");
   const working = realpathSync(process.cwd());
   const real = realpathSync(absolutePath);
   const root = inside(working, real) ? working : dirname(real);

@@ -1,12 +1,20 @@
 /** The command line: verbs, options, help; each verb's work is loaded when it runs. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { exitCodes, UsageError } from "./exit-codes.ts";
+import { describeFailure } from "./describe-failure.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { version } from "./paths.ts";
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 function wholeNumber(text: string): number {
   const value = Number(text.replaceAll("_", ""));
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("a whole number is needed.");
+  return value;
+}
+
+function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("at least 1 is needed.");
   return value;
 }
 
@@ -33,14 +41,14 @@ const model = (): Option => new Option("--model <name>", "which model, when the 
 const device = (): Option =>
   new Option("--device <name>", "where to run").choices(["auto", "cpu-native", "cpu-wasm"]).default("auto");
 const threads = (): Option =>
-  new Option("--threads <n>", "worker threads (default: the cores there are)").argParser(wholeNumber);
+  new Option("--threads <n>", "worker threads (default: the cores there are)").argParser(positiveNumber);
 const format = (...choices: string[]): Option =>
   new Option("--format <format>", "how to print").choices(choices).default(choices[0]!);
 
 export function makeProgram(): Command {
   const program = new Command("lctx")
     .description("Attention research as short specs: check, compile, train, evaluate, generate.")
-    .version("0.1.0")
+    .version(version())
     .showHelpAfterError("(run with --help for the options)")
     .showSuggestionAfterError()
     .exitOverride();
@@ -52,7 +60,7 @@ export function makeProgram(): Command {
       .addHelpText("after", `\nExample:\n  $ ${example}`)
       .exitOverride();
 
-  verb("init", "write a starter spec into a folder", "lctx init my-study --template window")
+  verb("init", "write a starter spec into a folder", "lctx init my-study --template sink-window")
     .argument("[folder]", "where to write", ".")
     .option("--template <name>", "which example to start from (see `lctx examples`)")
     .action(run(async () => (await import("./verbs/init.ts")).init));
@@ -86,7 +94,7 @@ export function makeProgram(): Command {
     .option("--run <folder>", "the run's folder (default: runs/<model>)")
     .option("--data <path>", "a text file or folder instead of the spec's data")
     .option("--weights <run>", "start from the weights of another run")
-    .option("--steps <n>", "stop after this many steps", wholeNumber)
+    .option("--steps <n>", "stop after this many steps", positiveNumber)
     .option("--resume", "go on from the newest good checkpoint")
     .option("--allow-change", "resume although the spec changed")
     .option("--tensorboard", "also write TensorBoard event files")
@@ -100,7 +108,7 @@ export function makeProgram(): Command {
   verb("eval", "loss, bits per byte and perplexity of a run on held-out text", "lctx eval runs/small")
     .argument("<run>", "a run's folder")
     .option("--data <path>", "text to evaluate on instead of the run's held-out part")
-    .option("--length <n>", "tokens a row (default: as trained)", wholeNumber)
+    .option("--length <n>", "tokens a row (default: as trained)", positiveNumber)
     .addOption(format("text", "json"))
     .addOption(device())
     .addOption(threads())
@@ -111,7 +119,7 @@ export function makeProgram(): Command {
     .option("--prompt <text>", "how the text starts", "\n")
     .option("--tokens <n>", "how many tokens to write", wholeNumber, 300)
     .option("--temperature <t>", "0 always takes the likeliest token", realNumber, 0.8)
-    .option("--top-k <n>", "choose among the n likeliest", wholeNumber)
+    .option("--top-k <n>", "choose among the n likeliest", positiveNumber)
     .option("--top-p <p>", "choose among the likeliest that hold this share", realNumber)
     .option("--seed <n>", "seed of the choices", wholeNumber, 1)
     .addOption(device())
@@ -119,12 +127,13 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/generate.ts")).generate));
 
   verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
-    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph")
+    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph, node")
     .argument("[file]", "spec, for everything but message codes")
+    .argument("[place]", "with node: a site (layers.0.attn.q) or a number of the graph (n12)")
     .addOption(model())
     .addOption(set())
-    .option("--batch <n>", "rows (default: as the spec trains)", wholeNumber)
-    .option("--length <n>", "tokens a row", wholeNumber)
+    .option("--batch <n>", "rows (default: as the spec trains)", positiveNumber)
+    .option("--length <n>", "tokens a row", positiveNumber)
     .option("--after <pass>", "with graph: print it after this pass")
     .addOption(threads())
     .action(run(async () => (await import("./verbs/explain.ts")).explain));
@@ -136,9 +145,9 @@ export function makeProgram(): Command {
   )
     .argument("<what>", "mask, graph or loss")
     .argument("<source>", "spec, or a run's folder for loss")
-    .argument("[name]", "attention, mask or model to draw")
+    .argument("[name]", 'attention, mask ("window(8)") or model to draw')
     .option("--out <file>", "a .png or .svg file (default: draw in the terminal)")
-    .option("--length <n>", "tokens in the picture", wholeNumber)
+    .option("--length <n>", "tokens in the picture", positiveNumber)
     .addOption(set())
     .action(run(async () => (await import("./verbs/viz.ts")).viz));
 
@@ -155,37 +164,25 @@ export function makeProgram(): Command {
   return program;
 }
 
-function describeFailure(error: unknown): { code: number; text: string } {
-  if (error instanceof UsageError) {
-    return {
-      code: exitCodes.usage,
-      text: `error: ${error.message}${error.help ? `\nhelp: ${error.help}` : ""}`,
-    };
-  }
-  // The runtime's own errors carry their exit code and a way out.
-  const known = error as { exitCode?: unknown; code?: unknown; message?: unknown; help?: unknown };
-  if (typeof known.exitCode === "number" && typeof known.message === "string") {
-    const help = typeof known.help === "string" && known.help !== "" ? `\nhelp: ${known.help}` : "";
-    return { code: known.exitCode, text: `error[${String(known.code)}]: ${known.message}${help}` };
-  }
-  const detail = process.env["LCTX_TRACE"]
-    ? String((error as Error).stack)
-    : String((error as Error).message ?? error);
-  return {
-    code: exitCodes.internal,
-    text: `internal error: ${detail}\nThis is a bug in lctx. Please report it with the spec; LCTX_TRACE=1 shows where it happened.`,
-  };
+/** A reader that goes away (`| head`) ends no verb: what is still written is dropped, and the exit code stays right. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr])
+    if (stream.listenerCount("error") === 0)
+      stream.on("error", (error: NodeJS.ErrnoException) => {
+        if (error.code !== "EPIPE") throw error;
+      });
 }
 
 /** Runs one command line and returns its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  outliveReaders();
   try {
     await makeProgram().parseAsync([...argv], { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     const failure = describeFailure(error);
-    process.stderr.write(`${failure.text}\n`);
+    if (failure.text !== "") process.stderr.write(`${failure.text}\n`);
     return failure.code;
   }
 }

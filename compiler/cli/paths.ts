@@ -1,5 +1,5 @@
 /** Where the package's own files are, run from sources or from the bundle. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,12 @@ export function packageRoot(): string {
     if (parent === folder) throw new Error("the package's files are incomplete: no stdlib folder");
     folder = parent;
   }
+}
+
+/** The version of this package. */
+export function version(): string {
+  const text = readFileSync(join(packageRoot(), "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Where compiled kernels and built projects are kept: $LCTX_CACHE, else the user's cache folder. */

@@ -5,6 +5,7 @@ import { toGithub, toJson, toSarif } from "../diagnostics/formats.ts";
 import { render } from "../diagnostics/render.ts";
 import { mostShown } from "../diagnostics/reporter.ts";
 import { SourceFile } from "../source/source-file.ts";
+import { version } from "./paths.ts";
 
 export type DiagnosticFormat = "text" | "json" | "sarif" | "github";
 
@@ -25,7 +26,7 @@ export function printDiagnostics(
       stream.write(`${toJson(diagnostics, sources)}\n`);
       return;
     case "sarif":
-      stream.write(`${toSarif(diagnostics, sources, "0.1.0")}\n`);
+      stream.write(`${toSarif(diagnostics, sources, version())}\n`);
       return;
     case "github":
       stream.write(`${toGithub(diagnostics, sources)}\n`);

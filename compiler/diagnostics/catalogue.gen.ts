@@ -543,6 +543,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": null
   },
   {
+    "code": "override-line-unknown",
+    "area": "command",
+    "severity": "error",
+    "title": "a recipe has no line `{word}`",
+    "label": "no line of `train`",
+    "help": "lines are {words}",
+    "why": "`--set train.<line>=<words>` sets a whole line, `--set train.<line>.<part>=<value>` a part of one. Overrides come from\nthe command line, so no spec can show this one.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "override-unreadable",
     "area": "command",
     "severity": "error",
@@ -1247,6 +1258,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "attention Near() {\n  mask q >= k and q - k < 8\n}\n"
   },
   {
+    "code": "file-not-text",
+    "area": "syntax",
+    "severity": "error",
+    "title": "the file is not UTF-8 text",
+    "label": "the first byte that is not",
+    "help": "save it as UTF-8, and make sure that it is a spec",
+    "why": "Specs are UTF-8. Bytes of another encoding are read as the replacement character U+FFFD, which cannot stand in a spec\neither: nothing tells the two apart.",
+    "wrong": "// caf�\nmask near = q >= k\n",
+    "right": "// café\nmask near = q >= k\n"
+  },
+  {
     "code": "file-too-large",
     "area": "syntax",
     "severity": "error",
@@ -1538,7 +1560,7 @@ export const catalogue: readonly MessageEntry[] = [
     "severity": "error",
     "title": "nothing is called `{path}`",
     "label": "no such setting",
-    "help": "write `Model.setting=value`, `train.line=words` or `train.optimizer.lr=value`",
+    "help": "write `Model.setting=value`, `train.line=words` or `train.optimizer.lr=value`; an attention's arguments are set with it: `Model.attention=Name(span: 4)`",
     "why": "`--set` changes what a spec says, by its name. It is no part of a spec, so no spec can show this one.",
     "wrong": null,
     "right": null

@@ -152,6 +152,9 @@ export const messages = {
   /** `{text}` is not of the form path=value */
   overrideForm: (holes: { readonly text: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"override-form","severity":"error","title":"`{text}` is not of the form path=value","label":"no path and value","help":"write `--set Model.setting=value` or `--set train.clause=value`"}, holes, span, extras),
+  /** a recipe has no line `{word}` */
+  overrideLineUnknown: (holes: { readonly word: Hole; readonly words: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"override-line-unknown","severity":"error","title":"a recipe has no line `{word}`","label":"no line of `train`","help":"lines are {words}"}, holes, span, extras),
   /** `{value}` cannot be read as a value here */
   overrideUnreadable: (holes: { readonly value: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"override-unreadable","severity":"error","title":"`{value}` cannot be read as a value here","label":"read by the grammar of the spec","help":"write it as it would stand in the spec"}, holes, span, extras),
@@ -344,6 +347,9 @@ export const messages = {
   /** an expression is missing before {met} */
   expressionMissing: (holes: { readonly met: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"expression-missing","severity":"error","title":"an expression is missing before {met}","label":"a value, name or parenthesis should stand here","help":"finish the expression"}, holes, span, extras),
+  /** the file is not UTF-8 text */
+  fileNotText: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"file-not-text","severity":"error","title":"the file is not UTF-8 text","label":"the first byte that is not","help":"save it as UTF-8, and make sure that it is a spec"}, {}, span, extras),
   /** a spec has at most {most} bytes */
   fileTooLarge: (holes: { readonly most: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"file-too-large","severity":"error","title":"a spec has at most {most} bytes","label":"","help":"split it and import the parts"}, holes, span, extras),
@@ -424,7 +430,7 @@ export const messages = {
     buildDiagnostic({"code":"optimizer-without-update","severity":"error","title":"optimizer `{name}` has no single `update`","label":"{found} `update` clauses","help":"say the new weight once: `update w - lr * g`"}, holes, span, extras),
   /** nothing is called `{path}` */
   overrideUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"override-unknown","severity":"error","title":"nothing is called `{path}`","label":"no such setting","help":"write `Model.setting=value`, `train.line=words` or `train.optimizer.lr=value`"}, holes, span, extras),
+    buildDiagnostic({"code":"override-unknown","severity":"error","title":"nothing is called `{path}`","label":"no such setting","help":"write `Model.setting=value`, `train.line=words` or `train.optimizer.lr=value`; an attention's arguments are set with it: `Model.attention=Name(span: 4)`"}, holes, span, extras),
   /** unknown precision `{name}` */
   precisionUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"precision-unknown","severity":"error","title":"unknown precision `{name}`","label":"not a precision","help":"write `f32` or `bf16`"}, holes, span, extras),

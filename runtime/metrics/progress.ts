@@ -6,6 +6,7 @@ import type { EvaluationRow, StepRow } from "./rows.ts";
 
 export interface Output {
   readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
   write(text: string): unknown;
   on?(event: "error", listener: (error: Error) => void): unknown;
 }
@@ -14,8 +15,6 @@ export interface ProgressOptions {
   readonly output: Output;
   readonly format: "text" | "json";
   readonly totalSteps: number;
-  /** Steps done before, by the runs that this one goes on from. */
-  readonly firstStep: number;
   /** Milliseconds now; only differences matter. */
   readonly now?: () => number;
   /** Least milliseconds between two plain lines. */
@@ -27,8 +26,24 @@ export interface ClosingTable {
   readonly rows: readonly (readonly [string, string])[];
 }
 
+// A narrow terminal cuts the line's end, so what is looked at most comes first.
 const barFormat =
-  "{bar} {value}/{total}  loss {loss}  lr {lr}  grad {norm}  {speed} tok/s  {memory}  {left} left";
+  "{bar} {value}/{total}  loss {loss}  {left} left  {speed} tok/s  lr {lr}  grad {norm}  {memory}";
+
+/** Columns of the line beside the bar itself. */
+const textColumns = 74;
+
+/** Share of a new step in the smoothed time a token takes. */
+const smoothing = 0.1;
+
+/** The output without "save cursor" and "restore cursor": the bar moves down as lines are printed above it, and would come back onto them. */
+function withoutCursorMemory(output: Output): NodeJS.WritableStream {
+  const write = (text: string): boolean => {
+    if (text !== "\u001b7" && text !== "\u001b8") output.write(text);
+    return true;
+  };
+  return Object.create(output, { write: { value: write } }) as NodeJS.WritableStream;
+}
 
 /** Largest memory this process had, in bytes. */
 const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
@@ -36,47 +51,56 @@ const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
 export class Progress {
   readonly #options: Required<ProgressOptions>;
   readonly #bar: cliProgress.SingleBar | null;
-  readonly #startedAt: number;
+  /** End of the first step: what comes before (compiling kernels, opening data) says nothing about the steps. */
+  #firstStep: { readonly at: number; readonly step: number } | null = null;
+  #secondsPerToken: number | null = null;
+  #barRuns = false;
+  #busy = false;
   #lastLineAt = -Infinity;
   #lastEvaluation: EvaluationRow | null = null;
 
   constructor(options: ProgressOptions) {
     this.#options = { now: () => performance.now(), interval: 10_000, ...options };
-    const { output, format, totalSteps, firstStep } = this.#options;
+    const { output, format } = this.#options;
     // A reader that goes away (a closed pipe) does not stop a run.
     output.on?.("error", () => {});
-    this.#startedAt = this.#options.now();
     const wantsBar = output.isTTY === true && format === "text";
     this.#bar = wantsBar ? this.#makeBar() : null;
-    this.#bar?.start(totalSteps, firstStep, {
-      loss: "–",
-      lr: "–",
-      norm: "–",
-      speed: "–",
-      memory: bytes(peakMemory()),
-      left: "–",
-    });
+  }
+
+  /** Says on a terminal what is being waited for; the next line takes its place. */
+  busy(text: string): void {
+    const { output, format } = this.#options;
+    if (output.isTTY !== true || format === "json" || this.#barRuns) return;
+    output.write(`\r\u001b[K${text}`);
+    this.#busy = true;
   }
 
   /** `smoothed` is the loss to show. */
   step(row: StepRow, smoothed: number): void {
-    const { output, format, totalSteps, firstStep, now, interval } = this.#options;
+    const { output, format, totalSteps, now, interval } = this.#options;
     if (format === "json") {
       output.write(jsonLine(row));
       return;
     }
-    const elapsed = (now() - this.#startedAt) / 1000;
-    const left = (elapsed / Math.max(1, row.totalSteps - firstStep)) * (totalSteps - row.totalSteps);
+    const perToken = 1 / row.tokensPerSecond;
+    const before = this.#secondsPerToken ?? perToken;
+    this.#secondsPerToken = before + smoothing * (perToken - before);
     const shown = {
       loss: smoothed.toFixed(4),
       lr: rate(row.lr),
       norm: row.gradientNorm.toPrecision(3),
-      speed: short(row.tokensPerSecond),
+      speed: short(1 / this.#secondsPerToken),
       memory: bytes(peakMemory()),
-      left: clock(left),
+      left: this.#timeLeft(row.totalSteps),
     };
     if (this.#bar !== null) {
-      this.#bar.update(row.totalSteps, shown);
+      if (this.#barRuns) this.#bar.update(row.totalSteps, shown);
+      else {
+        this.#clear();
+        this.#bar.start(totalSteps, row.totalSteps, shown);
+        this.#barRuns = true;
+      }
       return;
     }
     const last = row.totalSteps === totalSteps;
@@ -121,28 +145,49 @@ export class Progress {
 
   /** Ends the bar; nothing follows. */
   stop(): void {
-    this.#bar?.stop();
+    this.#clear();
+    if (this.#barRuns) this.#bar?.stop();
+    this.#barRuns = false;
   }
 
   get lastEvaluation(): EvaluationRow | null {
     return this.#lastEvaluation;
   }
 
+  /** Wall time that the steps to come will take if they are like those since the first. */
+  #timeLeft(step: number): string {
+    const { now, totalSteps } = this.#options;
+    this.#firstStep ??= { at: now(), step };
+    const done = step - this.#firstStep.step;
+    if (done === 0) return step === totalSteps ? clock(0) : "–";
+    return clock(((now() - this.#firstStep.at) / 1000 / done) * (totalSteps - step));
+  }
+
   #line(text: string): void {
-    if (this.#bar === null) this.#options.output.write(`${text}\n`);
+    this.#clear();
+    if (!this.#barRuns) this.#options.output.write(`${text}\n`);
     else {
-      const { output } = this.#options;
-      // Clears the bar's line; the bar draws itself again below.
-      output.write(`\r\u001b[K${text}\n`);
-      this.#bar.updateETA();
+      // Takes the bar's line; the bar is drawn again below.
+      this.#options.output.write(`\r\u001b[K${text}\n`);
+      this.#bar?.render();
     }
   }
 
+  /** Removes what `busy` wrote. */
+  #clear(): void {
+    if (this.#busy) this.#options.output.write("\r\u001b[K");
+    this.#busy = false;
+  }
+
   #makeBar(): cliProgress.SingleBar {
+    const { output } = this.#options;
+    const room = (output.columns ?? 80) - textColumns;
     return new cliProgress.SingleBar({
       format: barFormat,
-      stream: this.#options.output as NodeJS.WritableStream,
-      barsize: 16,
+      stream: withoutCursorMemory(output),
+      barsize: Math.max(4, Math.min(24, room)),
+      // A line printed above the bar leaves an empty line to draw it on, even if its text is the same.
+      forceRedraw: true,
       hideCursor: true,
       fps: 4,
       linewrap: false,

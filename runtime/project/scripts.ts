@@ -117,7 +117,6 @@ export async function runGeneration(project: Project, argv: readonly string[]): 
       seed: { type: "string" },
     } as const);
     const prompt = values.prompt ?? "\n";
-    process.stdout.write(prompt);
     const text = generateProject(values.run ?? defaultRunFolder(project.settings.model), {
       ...place(values),
       prompt,
@@ -125,8 +124,13 @@ export async function runGeneration(project: Project, argv: readonly string[]): 
       temperature: number(values.temperature, "temperature") ?? 0.8,
       seed: number(values.seed, "seed") ?? 1,
     });
-    for await (const piece of text) process.stdout.write(piece);
-    process.stdout.write("\n");
+    // The prompt comes with the first piece, so that a run that cannot be read leaves nothing but its message.
+    let before = prompt;
+    for await (const piece of text) {
+      process.stdout.write(before + piece);
+      before = "";
+    }
+    process.stdout.write(`${before}\n`);
     return runtimeExit.ok;
   } catch (error) {
     return fail(error);

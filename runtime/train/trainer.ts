@@ -118,7 +118,6 @@ class Run {
       output: options.output ?? process.stdout,
       format: options.logFormat ?? "text",
       totalSteps: this.allSteps,
-      firstStep: this.state.totalSteps,
     });
     for (const remark of start.remarks) this.progress.note(remark);
     if (start.checkpoint !== null) this.progress.note(`resumed after step ${this.state.totalSteps}`);
@@ -138,6 +137,7 @@ class Run {
         restored = null;
         continue;
       }
+      this.progress.busy("compiling kernels …");
       const model = await open(stage, index);
       let dataset: Dataset | null = null;
       try {

@@ -45,7 +45,7 @@ describe("cache of builds", () => {
     writeFileSync(spec, text(32));
     const wider = await build();
     expect(wider.cached).toBe(false);
-    expect(wider.key).not.toBe(first.key);
+    expect(wider.lock["build"]).not.toBe(first.lock["build"]);
     expect(wider.project.stages[0]!.program).not.toEqual(first.project.stages[0]!.program);
   });
 });

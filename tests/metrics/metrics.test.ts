@@ -160,7 +160,6 @@ describe("progress", () => {
       output: out,
       format: "text",
       totalSteps: 100,
-      firstStep: 0,
       now: () => time,
       interval: 1000,
     });
@@ -180,7 +179,7 @@ describe("progress", () => {
     expect(text).not.toContain("\u001b");
     expect(out.lines).toHaveLength(13);
     expect(out.lines[0]).toMatch(
-      /^step 1\/100 {2}loss 1\.5000 {2}lr 1\.00e-3 {2}grad 0\.500 {2}12\.3k tok\/s {2}\d+ MiB {2}0:10 left\n$/,
+      /^step 1\/100 {2}loss 1\.5000 {2}lr 1\.00e-3 {2}grad 0\.500 {2}12\.3k tok\/s {2}\d+ MiB {2}– left\n$/,
     );
     expect(text).toContain("step 50/100  validation loss 2.0000  perplexity 7.389\n");
     expect(text).toMatch(/step 100\/100 .* 0:00 left\nDone\n {2}a {7}1\n {2}longer {2}2\n$/);
@@ -188,21 +187,52 @@ describe("progress", () => {
 
   it("draws one line on a terminal, with remarks above it", () => {
     const out = Object.assign(output(true), { columns: 140 });
-    const progress = new Progress({ output: out, format: "text", totalSteps: 10, firstStep: 4 });
+    const progress = new Progress({ output: out, format: "text", totalSteps: 10 });
     for (let i = 5; i <= 10; i++) progress.step(step(i), 1.25);
     progress.note("a remark");
     progress.close({ title: "Done", rows: [["time", "0:01"]] });
     const text = out.lines.join("");
     expect(text).toMatch(
-      /10\/10 {2}loss 1\.2500 {2}lr 1\.00e-3 {2}grad 0\.500 {2}12\.3k tok\/s {2}\d+ MiB {2}0:00 left/,
+      /10\/10 {2}loss 1\.2500 {2}0:00 left {2}12\.3k tok\/s {2}lr 1\.00e-3 {2}grad 0\.500 {2}\d+ MiB/,
     );
     expect(text).toContain("\r\u001b[Ka remark\n");
+    // A saved cursor would be restored onto lines that were printed above the bar since.
+    expect(text).not.toMatch(/\u001b[78]/);
     expect(text.endsWith("Done\n  time  0:01\n")).toBe(true);
+  });
+
+  it("says what is waited for on a terminal only, and takes it back", () => {
+    const [terminal, file] = [output(true), output()];
+    for (const out of [terminal, file]) {
+      const progress = new Progress({ output: out, format: "text", totalSteps: 2 });
+      progress.busy("compiling …");
+      progress.note("a remark");
+      progress.stop();
+    }
+    expect(terminal.lines).toEqual(["\r\u001b[Kcompiling …", "\r\u001b[K", "a remark\n"]);
+    expect(file.lines).toEqual(["a remark\n"]);
+  });
+
+  it("counts the time left from the first step's end, so that compiling before it does not count", () => {
+    const out = output();
+    let time = 60_000;
+    const progress = new Progress({
+      output: out,
+      format: "text",
+      totalSteps: 11,
+      now: () => time,
+      interval: 0,
+    });
+    for (let i = 1; i <= 3; i++) {
+      progress.step(step(i), 1);
+      time += 2000;
+    }
+    expect(out.lines.map((line) => / {2}(\S+) left/.exec(line)![1])).toEqual(["–", "0:18", "0:16"]);
   });
 
   it("prints JSON lines when asked", () => {
     const out = output(true);
-    const progress = new Progress({ output: out, format: "json", totalSteps: 2, firstStep: 0 });
+    const progress = new Progress({ output: out, format: "json", totalSteps: 2 });
     progress.step(step(1), 1);
     progress.note("a remark");
     progress.close({ title: "Done", rows: [["time", "0:01"]] });

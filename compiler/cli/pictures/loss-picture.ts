@@ -1,6 +1,7 @@
 /** Draws loss curves from a run's metrics: SVG through vega-lite, terminal through asciichart. */
 import { readFileSync } from "node:fs";
 import asciichart from "asciichart";
+import { fontFamily } from "./mask-picture.ts";
 
 /** One line of metrics.jsonl that the curve uses. */
 export interface LossPoint {
@@ -32,12 +33,20 @@ export async function lossSvg(points: readonly LossPoint[], title: string): Prom
     height: 260,
     background: "white",
     data: { values: points.map((point) => ({ ...point })) },
-    mark: { type: "line", clip: true, strokeWidth: 1.6 },
+    config: { font: fontFamily },
     encoding: {
       x: { field: "step", type: "quantitative", title: "step" },
       y: { field: "loss", type: "quantitative", title: "loss (nats)", scale: { zero: false } },
       color: { field: "series", type: "nominal", title: null },
     },
+    layer: [
+      { mark: { type: "line", clip: true, strokeWidth: 1.6 } },
+      // A validation curve has few points, at first a single one, which is no line.
+      {
+        mark: { type: "point", filled: true, size: 36, opacity: 1 },
+        transform: [{ filter: "datum.series === 'validation'" }],
+      },
+    ],
   }).spec;
   return new vega.View(vega.parse(spec), { renderer: "none" }).toSVG();
 }

@@ -10,6 +10,9 @@ export interface MaskGrid {
   readonly title: string;
 }
 
+/** Families to draw text with, the likeliest to be there first. */
+export const fontFamily = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif";
+
 const ink = { r: 38, g: 84, b: 160 };
 const paper = { r: 246, g: 247, b: 250 };
 
@@ -23,7 +26,8 @@ export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (ch) => `&#${ch.charCodeAt(0)};`);
 }
 
-const font = `font-family="sans-serif" font-size="12" fill="#333"`;
+const font = `font-family="${fontFamily}" font-size="12" fill="#333"`;
+const small = `font-family="${fontFamily}" font-size="10" fill="#666"`;
 const rgb = (value: number): string => `rgb(${shade(value).join(",")})`;
 
 /** Swatches with what they mean: hidden, visible and, where heads differ, visible to some of them. */
@@ -41,10 +45,11 @@ function legend(grid: MaskGrid, left: number, top: number): string[] {
   ]);
 }
 
-/** Numbers of the first, middle and last position beside an axis. */
-function ticks(count: number, place: (position: number, text: string) => string): string[] {
-  const positions = [...new Set([0, Math.floor(count / 2), count - 1])];
-  return positions.map((position) => place(position, String(position)));
+/** Positions to write beside a picture: about eight, at round distances. */
+function ticks(count: number): number[] {
+  const step =
+    [1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256, 500].find((each) => count / each <= 9) ?? 512;
+  return Array.from({ length: Math.ceil(count / step) }, (_, n) => n * step);
 }
 
 /** A mask with its axes and a legend. Rows of equal pairs become one rectangle, so pictures stay small. */
@@ -68,7 +73,6 @@ export function maskSvg(grid: MaskGrid): string {
       k = end;
     }
   }
-  const middle = (position: number): number => Math.round((position + 0.5) * cell);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${left + Math.max(width, 300) + 20}" height="${top + height + 34}">`,
     `<rect width="100%" height="100%" fill="white"/>`,
@@ -77,14 +81,12 @@ export function maskSvg(grid: MaskGrid): string {
     `<text x="${left}" y="18" ${font} font-weight="bold">${escapeXml(grid.title)}</text>`,
     `<text x="${left}" y="38" ${font}>key position k →</text>`,
     `<text transform="translate(18 ${top + Math.min(height, 110)}) rotate(-90)" ${font}>← query position q</text>`,
-    ...ticks(
-      grid.keys,
-      (k, text) => `<text x="${left + middle(k)}" y="${top - 6}" ${font} text-anchor="middle">${text}</text>`,
+    ...ticks(grid.keys).map(
+      (k) => `<text x="${left + (k + 0.5) * cell}" y="${top - 5}" text-anchor="middle" ${small}>${k}</text>`,
     ),
-    ...ticks(
-      grid.queries,
-      (q, text) =>
-        `<text x="${left - 6}" y="${top + middle(q) + 4}" ${font} text-anchor="end">${text}</text>`,
+    ...ticks(grid.queries).map(
+      (q) =>
+        `<text x="${left - 5}" y="${top + (q + 0.5) * cell + 3.5}" text-anchor="end" ${small}>${q}</text>`,
     ),
     ...legend(grid, left, top + height + 12),
     `</svg>`,
@@ -107,10 +109,23 @@ export function maskPng(grid: MaskGrid): Uint8Array {
   return encode({ width, height, data, channels: 3, depth: 8 });
 }
 
+/** Numbers of the keys above their columns, as many as have room. */
+function keyNumbers(keys: number, step: number): string {
+  let line = "";
+  for (let k = 0; k < keys; k += step) {
+    const at = (k / step) * 2;
+    if (line.length > at || (line !== "" && line.length === at)) continue;
+    if (keys <= 10 || (k / step) % 4 === 0) line = line.padEnd(at) + String(k);
+  }
+  return line;
+}
+
 /** Blocks and dots, one row a query; wide grids are sampled to fit `columns`. */
 export function maskText(grid: MaskGrid, columns: number): string {
   const step = Math.max(1, Math.ceil(Math.max(grid.keys * 2, grid.queries) / Math.max(16, columns - 8)));
-  const lines = [grid.title, `      k→ ${step > 1 ? `(every ${step}th of ${grid.keys})` : ""}`];
+  const sampled =
+    step > 1 ? `  (every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"} of ${grid.keys})` : "";
+  const lines = [`${grid.title}${sampled}`, `    k→ ${keyNumbers(grid.keys, step)}`.trimEnd()];
   for (let q = 0; q < grid.queries; q += step) {
     let line = `q=${q}`.padEnd(7);
     for (let k = 0; k < grid.keys; k += step) {

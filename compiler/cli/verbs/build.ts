@@ -13,7 +13,6 @@ export async function build(
   options: { readonly out?: string; readonly model?: string; readonly set: readonly string[] },
 ): Promise<number> {
   const opened = openChecked(path, options.set);
-  if (opened === null) return exitCodes.specErrors;
   const recipe = pickRecipe(opened.project, options.model);
   const reporter = new Reporter();
   const compiled = compileRecipe(recipe, reporter);

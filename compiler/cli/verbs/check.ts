@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { checkSpec } from "../../check-spec.ts";
 import type { Diagnostic } from "../../diagnostics/diagnostic.ts";
 import { sourcesOf } from "../checked-spec.ts";
-import { exitCodes } from "../exit-codes.ts";
+import { exitCodes, specExitCode } from "../exit-codes.ts";
 import { openSpec } from "../host.ts";
 import { printDiagnostics, type DiagnosticFormat } from "../print-diagnostics.ts";
 
@@ -13,11 +13,11 @@ export async function check(
 ): Promise<number> {
   const all: Diagnostic[] = [];
   const sources = new Map<string, string>();
-  let failed = false;
+  let exitCode: number = exitCodes.ok;
   for (const path of files) {
     const file = openSpec(path);
     const checked = checkSpec(file.path, file.text, file.host, options.set);
-    failed ||= checked.failed;
+    exitCode = Math.max(exitCode, specExitCode(checked.diagnostics));
     all.push(...checked.diagnostics);
     for (const [name, text] of sourcesOf(checked, options.set)) sources.set(name, text);
     if (options.format !== "text") continue;
@@ -30,5 +30,5 @@ export async function check(
     );
   }
   if (options.format !== "text") printDiagnostics(all, sources, options.format);
-  return failed ? exitCodes.specErrors : exitCodes.ok;
+  return exitCode;
 }

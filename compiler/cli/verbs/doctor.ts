@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import pc from "picocolors";
 import { exitCodes } from "../exit-codes.ts";
-import { cacheFolder, packageRoot } from "../paths.ts";
+import { cacheFolder, packageRoot, version } from "../paths.ts";
 
 interface Finding {
   readonly name: string;
@@ -191,10 +191,10 @@ export async function doctor(options: { readonly json?: boolean }): Promise<numb
   ];
   const wrong = findings.some((finding) => finding.state === "needed");
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ lctx: "0.1.0", ok: !wrong, findings }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ lctx: version(), ok: !wrong, findings }, null, 2)}\n`);
     return wrong ? exitCodes.device : exitCodes.ok;
   }
-  process.stdout.write(`lctx 0.1.0 on ${process.platform} ${process.arch}\n`);
+  process.stdout.write(`lctx ${version()} on ${process.platform} ${process.arch}\n`);
   for (const finding of findings) {
     process.stdout.write(`${marks[finding.state]} ${pc.bold(finding.name)}: ${finding.detail}\n`);
     if (finding.fix) process.stdout.write(`    ${pc.dim("→")} ${finding.fix}\n`);

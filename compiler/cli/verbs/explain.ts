@@ -2,6 +2,8 @@
 import { instantiate } from "../../../runtime/executable.ts";
 import { openCpuDevice } from "../../../runtime/device/open.ts";
 import { allPhases, planMemory } from "../../../runtime/plan/memory-plan.ts";
+import { availableParallelism } from "node:os";
+import { explainNode } from "../explain-node.ts";
 import { compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
 import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
@@ -81,17 +83,20 @@ function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
   return exitCodes.ok;
 }
 
-const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`.padStart(14);
+const mebi = (bytes: number): string =>
+  (bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(2)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`).padStart(
+    14,
+  );
 
 function explainMemory(compiled: Compiled, options: ExplainOptions): number {
   compiled.stages.forEach((stage, n) => {
     const settings = compiled.settings.stages[n]!;
     const batch = options.batch ?? settings.batch.sequences;
     const length = options.length ?? settings.data.length;
-    const threads = options.threads ?? 1;
+    const threads = options.threads ?? availableParallelism();
     const plan = planMemory(stage.program, allPhases, { batch, length, threads, "query-start": 0 });
     say(
-      `${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${threads} threads`,
+      `${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${threads === 1 ? "1 thread" : `${threads} threads`}`,
     );
     for (const [role, bytes] of Object.entries(plan.roles))
       say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
@@ -133,14 +138,19 @@ async function explainKernels(compiled: Compiled, options: ExplainOptions): Prom
 export async function explain(
   topic: string,
   path: string | undefined,
+  place: string | undefined,
   options: ExplainOptions,
 ): Promise<number> {
-  const topics = ["clauses", "masks", "graph", "memory", "kernels"];
+  const topics = ["clauses", "masks", "graph", "node", "memory", "kernels"];
   if (!topics.includes(topic)) return explainCode(topic);
   if (path === undefined)
-    throw new UsageError(`explain ${topic} needs a spec`, `lctx explain ${topic} my.lctx`);
+    throw new UsageError(
+      `explain ${topic} needs a spec`,
+      `lctx explain ${topic} my.lctx${topic === "node" ? " layers.0.attn" : ""}`,
+    );
+  if (place !== undefined && topic !== "node")
+    throw new UsageError(`explain ${topic} takes no place`, `lctx explain node ${path} ${place}`);
   const spec = openChecked(path, options.set);
-  if (spec === null) return exitCodes.specErrors;
   if (topic === "clauses") return explainClauses(spec);
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
@@ -148,5 +158,6 @@ export async function explain(
   const compiled = compileRecipe(pickRecipe(spec.project, options.model), reporter);
   printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
   if (compiled === null) return exitCodes.specErrors;
+  if (topic === "node") return explainNode(compiled, place, options);
   return topic === "memory" ? explainMemory(compiled, options) : explainKernels(compiled, options);
 }

@@ -23,9 +23,28 @@ export interface TrainVerbOptions {
 export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native" | "wasm" =>
   device === "cpu-native" ? "native" : device === "cpu-wasm" ? "wasm" : "auto";
 
+/** The command that goes on where a run stopped. */
+function goOn(path: string, run: string, { model, set }: TrainVerbOptions): string {
+  const word = (text: string): string =>
+    /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  const choices = [
+    ...(model === undefined ? [] : ["--model", model]),
+    ...set.flatMap((each) => ["--set", each]),
+  ];
+  return ["lctx", "train", path, ...choices, "--run", run, "--resume"].map(word).join(" ");
+}
+
+/** The spec for the run's folder: overrides stand above it, since the text alone would not give this run. */
+const asRun = (text: string, overrides: readonly string[]): string =>
+  `${overrides.map((each) => `// run with --set ${JSON.stringify(each)}\n`).join("")}${text}`;
+
 export async function train(path: string, options: TrainVerbOptions): Promise<number> {
   const started = performance.now();
-  const built = await buildSpec(path, options.model, options.set);
+  const waits = process.stdout.isTTY && options.logFormat === "text";
+  if (waits) process.stdout.write(`checking and compiling ${path} …`);
+  const built = await buildSpec(path, options.model, options.set).finally(() => {
+    if (waits) process.stdout.write("\r\u001b[K");
+  });
   if (built === null) return exitCodes.specErrors;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { defaultRunFolder, trainProject } = await import("../../../runtime/project/use-project.ts");
@@ -46,12 +65,13 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
     logFormat: options.logFormat,
     data: options.data ?? null,
     weights: options.weights ?? null,
-    specText: built.specText,
-    lock: { build: built.key },
+    specText: asRun(built.specText, options.set),
+    lock: built.lock,
     note,
   });
-  if (result.exitCode === 0) {
-    const shown = relative(process.cwd(), runFolder) || runFolder;
+  const shown = relative(process.cwd(), runFolder) || runFolder;
+  if (result.outcome !== "finished") note(`\nGo on with:\n  ${goOn(path, shown, options)}`);
+  else {
     note(`\nNext:\n  lctx generate ${shown}\n  lctx eval ${shown}\n  lctx viz loss ${shown} --out loss.png`);
   }
   return result.exitCode;

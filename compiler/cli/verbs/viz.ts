@@ -7,7 +7,7 @@ import { printGraph } from "../../ir/print-graph.ts";
 import { masksOf } from "../attention-masks.ts";
 import { openChecked, pick } from "../checked-spec.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
-import { maskPng, maskSvg, maskText } from "../pictures/mask-picture.ts";
+import { maskSvg, maskText } from "../pictures/mask-picture.ts";
 
 interface VizOptions {
   readonly out?: string;
@@ -23,12 +23,11 @@ function writeWhole(path: string, content: string | Uint8Array): void {
   process.stdout.write(`wrote ${path}\n`);
 }
 
-async function writePicture(path: string, svg: () => Promise<string>, png?: () => Uint8Array): Promise<void> {
+async function writePicture(path: string, svg: () => Promise<string>): Promise<void> {
   switch (extname(path).toLowerCase()) {
     case ".svg":
       return writeWhole(path, await svg());
     case ".png": {
-      if (png !== undefined) return writeWhole(path, png());
       const { svgToPng } = await import("../pictures/svg-to-png.ts");
       return writeWhole(path, svgToPng(await svg()));
     }
@@ -41,7 +40,6 @@ const columns = (): number => process.stdout.columns || 100;
 
 async function vizMask(source: string, name: string | undefined, options: VizOptions): Promise<number> {
   const opened = openChecked(source, options.set);
-  if (opened === null) return exitCodes.specErrors;
   const length = options.length ?? (options.out === undefined ? 24 : 64);
   if (length < 1 || length > 2048) throw new UsageError("--length takes 1 to 2048");
   const masks = masksOf(opened.project, length, name);
@@ -52,18 +50,13 @@ async function vizMask(source: string, name: string | undefined, options: VizOpt
   for (const [n, { grid }] of masks.entries()) {
     const end = extname(options.out);
     const path = n === 0 ? options.out : `${options.out.slice(0, -end.length)}-${n + 1}${end}`;
-    await writePicture(
-      path,
-      async () => maskSvg(grid),
-      () => maskPng(grid),
-    );
+    await writePicture(path, async () => maskSvg(grid));
   }
   return exitCodes.ok;
 }
 
 async function vizGraph(source: string, name: string | undefined, options: VizOptions): Promise<number> {
   const opened = openChecked(source, options.set);
-  if (opened === null) return exitCodes.specErrors;
   const model = pick(opened.project.models, name, "model");
   const graph = optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "logits" }));
   if (options.out === undefined) process.stdout.write(`${printGraph(graph)}\n`);
