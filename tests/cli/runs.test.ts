@@ -75,7 +75,7 @@ describe("a run's folder", () => {
     expect(err).toMatch(/error\[run-folder-not-empty\][\s\S]*--resume/);
   });
 
-  it("is resumed to the same weights as a run that was never stopped", async () => {
+  it("is resumed to the same weights as a run that was never stopped, and falls back to an older checkpoint", async () => {
     cpSync(at("run"), at("resumed"), { recursive: true });
     const [resumed, whole] = await Promise.all([
       place.lctx("train", "tiny.lctx", "--run", "resumed", "--steps", "6", "--resume"),
@@ -89,9 +89,14 @@ describe("a run's folder", () => {
           readFileSync(at("whole/checkpoints/step-000000006", name)),
         ),
       ).toBe(0);
+    // A newest checkpoint that is damaged is passed over.
+    truncateSync(at("resumed/checkpoints/step-000000006/model.safetensors"), 100);
+    const { code, out, err } = await place.lctx("eval", "resumed");
+    expect([code, out]).toEqual([0, expect.stringMatching(/after 3 steps/)]);
+    expect(err).toContain("step-000000006");
   });
 
-  it("without whole checkpoints ends with 3, and with an older one goes on from it", async () => {
+  it("without a whole checkpoint ends with 3", async () => {
     cpSync(at("run"), at("damaged"), { recursive: true });
     truncateSync(at("damaged/checkpoints/step-000000003/model.safetensors"), 100);
     const train = ["train", "tiny.lctx", "--run", "damaged", "--steps", "4", "--resume"];
@@ -101,10 +106,6 @@ describe("a run's folder", () => {
       expect([code, err]).toEqual([3, expect.stringMatching(/^error\[checkpoint-damaged\]/)]);
       if (args !== train) expect(out).toBe("");
     }
-    cpSync(at("run/checkpoints/step-000000003"), at("damaged/checkpoints/step-000000002"), {
-      recursive: true,
-    });
-    expect((await place.lctx("eval", "damaged")).code).not.toBe(70);
   });
 
   it("that is none ends with 3", async () => {
@@ -250,5 +251,5 @@ describe("a built project", () => {
     } finally {
       rmSync(away, { recursive: true });
     }
-  });
+  }, 400_000);
 });

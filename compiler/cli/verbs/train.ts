@@ -24,12 +24,13 @@ export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native
   device === "cpu-native" ? "native" : device === "cpu-wasm" ? "wasm" : "auto";
 
 /** The command that goes on where a run stopped. */
-function goOn(path: string, run: string, { model, set }: TrainVerbOptions): string {
+function goOn(path: string, run: string, { model, set, data }: TrainVerbOptions): string {
   const word = (text: string): string =>
     /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
   const choices = [
     ...(model === undefined ? [] : ["--model", model]),
     ...set.flatMap((each) => ["--set", each]),
+    ...(data === undefined ? [] : ["--data", data]),
   ];
   return ["lctx", "train", path, ...choices, "--run", run, "--resume"].map(word).join(" ");
 }
