@@ -19,10 +19,7 @@ export function stepPeer(threads: number, passive: boolean): StepPeer | string {
   if (blas === null) return "OpenBLAS is not installed";
   const folder = mkdtempSync(join(tmpdir(), "lctx-peer-"));
   const program = join(folder, "step");
-  const source =
-    process.env["LCTX_PEERS"] === undefined
-      ? fileURLToPath(new URL("peers/step.c", import.meta.url))
-      : join(process.env["LCTX_PEERS"], "step.c");
+  const source = fileURLToPath(new URL("peers/step.c", import.meta.url));
   const flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp"];
   const compiled = spawnSync(process.env["CC"] ?? "cc", [...flags, "-o", program, source, "-ldl", "-lm"], {
     encoding: "utf8",

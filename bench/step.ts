@@ -1,6 +1,5 @@
 /** Time of one training step of a small decoder (4 layers, width 256, context 512, batch 8): `npx tsx bench/step.ts`. */
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as pause } from "node:timers/promises";
 import { buildProgram } from "../compiler/build-program.ts";
@@ -45,12 +44,11 @@ interface Rounds {
 
 /** The same step in PyTorch, or why it cannot run. */
 function torchPeer({ threads, steps }: StepOptions): Pick<Rounds, "description" | "run"> | string {
-  const folder = process.env["LCTX_PEERS"] ?? fileURLToPath(new URL("peers", import.meta.url));
+  const script = fileURLToPath(new URL("peers/step_torch.py", import.meta.url));
   const python = process.env["PYTHON"] ?? "python3";
   const probe = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
   if (probe.status !== 0) return "PyTorch is not installed";
   const run = (): { times: number[]; losses: number[] } => {
-    const script = join(folder, "step_torch.py");
     const result = spawnSync(python, [script, String(threads), String(steps)], { encoding: "utf8" });
     if (result.status !== 0) throw new Error(result.stderr);
     const rows = result.stdout
