@@ -6,15 +6,32 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openBlas } from "./openblas.ts";
 
+/** Of each step, the first ones included; times in milliseconds. */
+export interface Steps {
+  readonly times: readonly number[];
+  readonly losses: readonly number[];
+  /** Of all threads. */
+  readonly processor: readonly number[];
+}
+
+/** Lines of a peer: milliseconds, loss, processor milliseconds. */
+export function parseSteps(text: string): Steps {
+  const rows = text
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" ").map(Number));
+  const column = (n: number): number[] => rows.map((row) => row[n]!);
+  return { times: column(0), losses: column(1), processor: column(2) };
+}
+
 export interface StepPeer {
   readonly description: string;
-  /** Milliseconds of each of `steps` steps, the first ones included. */
-  run(steps: number): { readonly times: readonly number[]; readonly losses: readonly number[] };
+  run(steps: number): Steps;
   close(): void;
 }
 
 /** A reason where it cannot run. */
-export function stepPeer(threads: number, passive: boolean): StepPeer | string {
+export function stepPeer(threads: number, wait: string): StepPeer | string {
   const blas = openBlas(threads);
   if (blas === null) return "OpenBLAS is not installed";
   const folder = mkdtempSync(join(tmpdir(), "lctx-peer-"));
@@ -28,21 +45,16 @@ export function stepPeer(threads: number, passive: boolean): StepPeer | string {
     rmSync(folder, { recursive: true });
     return `cc with OpenMP failed: ${compiled.error?.message ?? compiled.stderr.split("\n")[0]!}`;
   }
-  // Waiting threads of OpenMP and of OpenBLAS take each other's cores: either policy may win.
-  const env = { ...process.env, OMP_WAIT_POLICY: passive ? "passive" : "active" };
+  const env = { ...process.env, OMP_WAIT_POLICY: wait };
   return {
-    description: `C over OpenBLAS (${blas.core}) and its own flash attention, OpenMP threads ${env.OMP_WAIT_POLICY}`,
+    description: `C over OpenBLAS (${blas.core}) and its own flash attention, OpenMP threads ${wait}`,
     run: (steps) => {
       const result = spawnSync(program, [blas.path, String(threads), String(steps)], {
         env,
         encoding: "utf8",
       });
       if (result.status !== 0) throw new Error(`${source}: ${result.stderr}`);
-      const rows = result.stdout
-        .trim()
-        .split("\n")
-        .map((line) => line.split(" ").map(Number));
-      return { times: rows.map(([time]) => time!), losses: rows.map(([, loss]) => loss!) };
+      return parseSteps(result.stdout);
     },
     close: () => rmSync(folder, { recursive: true }),
   };

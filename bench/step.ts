@@ -20,7 +20,7 @@ import {
   short,
   type BenchOptions,
 } from "./report.ts";
-import { stepPeer } from "./step-peer.ts";
+import { parseSteps, stepPeer, type Steps } from "./step-peer.ts";
 
 export interface StepOptions extends BenchOptions {
   readonly batch: number;
@@ -39,7 +39,8 @@ interface Rounds {
   readonly description: string;
   readonly times: number[][];
   readonly losses: number[];
-  run(): { readonly times: readonly number[]; readonly losses: readonly number[] };
+  readonly processor: number[][];
+  run(): Steps;
 }
 
 /** The same step in PyTorch, or why it cannot run. */
@@ -48,14 +49,10 @@ function torchPeer({ threads, steps }: StepOptions): Pick<Rounds, "description" 
   const python = process.env["PYTHON"] ?? "python3";
   const probe = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
   if (probe.status !== 0) return "PyTorch is not installed";
-  const run = (): { times: number[]; losses: number[] } => {
+  const run = (): Steps => {
     const result = spawnSync(python, [script, String(threads), String(steps)], { encoding: "utf8" });
     if (result.status !== 0) throw new Error(result.stderr);
-    const rows = result.stdout
-      .trim()
-      .split("\n")
-      .map((line) => line.split(" ").map(Number));
-    return { times: rows.map(([time]) => time!), losses: rows.map(([, loss]) => loss!) };
+    return parseSteps(result.stdout);
   };
   return { description: `PyTorch ${probe.stdout.trim()}, its fused attention and optimizer`, run };
 }
@@ -120,19 +117,23 @@ export async function benchStep(options: StepOptions): Promise<void> {
   model.tensor("input:loss-scale").fill(1 / count);
 
   let step = 0;
-  const own = (): { times: number[]; losses: number[] } => {
-    const [times, losses]: [number[], number[]] = [[], []];
+  const own = (): Steps => {
+    const [times, losses, processor]: [number[], number[], number[]] = [[], [], []];
     for (let n = 0; n < steps; n++) {
       const scalars = { lr: 1e-3, step: ++step, clip: 1, seed: step, accumulate: 0 };
-      const start = performance.now();
+      const [start, used] = [performance.now(), process.cpuUsage()];
       model.run("train", scalars);
       model.run("update", scalars);
       times.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(used);
+      processor.push((user + system) / 1000);
       losses.push((model.tensor("loss") as Float32Array).reduce((sum, value) => sum + value, 0) / count);
     }
-    return { times, losses };
+    return { times, losses, processor };
   };
-  const runs: Rounds[] = [{ name: "lctx", description: device.description, times: [], losses: [], run: own }];
+  const runs: Rounds[] = [
+    { name: "lctx", description: device.description, times: [], losses: [], processor: [], run: own },
+  ];
   const skipped = (name: string, why: string): void => {
     report.text(`${name}: not run: ${why}`);
     report.record("peer", { peer: name, not_run: why });
@@ -140,8 +141,10 @@ export async function benchStep(options: StepOptions): Promise<void> {
   const closing: (() => void)[] = [];
   // The peers are written for one shape.
   if (options.peers && sizes.batch === 8 && sizes.length === 512 && !options.gated && !options.rotary) {
-    for (const passive of [true, false]) {
-      const peer = stepPeer(threads, passive);
+    // Waiting threads of OpenMP and of OpenBLAS take each other's cores: either policy may win.
+    const policy = process.env["OMP_WAIT_POLICY"];
+    for (const wait of policy === undefined ? ["passive", "active"] : [policy]) {
+      const peer = stepPeer(threads, wait);
       if (typeof peer === "string") {
         skipped("C", peer);
         break;
@@ -149,33 +152,37 @@ export async function benchStep(options: StepOptions): Promise<void> {
       closing.push(peer.close);
       const { description } = peer;
       runs.push({
-        name: passive ? "C, passive" : "C, active",
+        name: `C, ${wait}`,
         description,
         times: [],
         losses: [],
+        processor: [],
         run: () => peer.run(steps),
       });
     }
     const torch = torchPeer(options);
     if (typeof torch === "string") skipped("PyTorch", torch);
-    else runs.push({ ...torch, name: "PyTorch", times: [], losses: [] });
+    else runs.push({ ...torch, name: "PyTorch", times: [], losses: [], processor: [] });
   }
   for (let round = 0; round < rounds; round++)
     for (const run of runs) {
-      const { times, losses } = run.run();
+      const { times, losses, processor } = run.run();
       run.times.push(times.slice(2));
+      run.processor.push(processor.slice(2));
       run.losses.push(losses[0]!, losses.at(-1)!);
       // Threads spin for a while after their last work.
       await pause(100);
     }
   const mine = runs[0]!.times;
-  for (const { name, description, times, losses } of runs) {
+  for (const { name, description, times, losses, processor } of runs) {
     const [middle, least] = [median(times.flat()), Math.min(...times.flat())];
     const ratio = pairedRatio(times.map(median), mine.map(median));
     const leastRatio = least / Math.min(...mine.flat());
+    const busy = median(processor.flat());
+    const busyRatio = pairedRatio(processor.map(median), runs[0]!.processor.map(median));
     report.text(
       `${name.padEnd(11)} median ${middle.toFixed(1).padStart(7)} ms  best ${least.toFixed(1).padStart(7)} ms  ` +
-        `${ratio.toFixed(2)} of lctx (best ${leastRatio.toFixed(2)})  loss ${losses[0]!.toFixed(3)} → ${losses.at(-1)!.toFixed(3)}  ${description}`,
+        `${ratio.toFixed(2)} of lctx (best ${leastRatio.toFixed(2)}, processor time ${busyRatio.toFixed(2)})  loss ${losses[0]!.toFixed(3)} → ${losses.at(-1)!.toFixed(3)}  ${description}`,
     );
     report.record("step", {
       program: name,
@@ -186,6 +193,8 @@ export async function benchStep(options: StepOptions): Promise<void> {
       rounds_ms: times.map((round) => short(median(round))),
       of_lctx: short(ratio),
       of_lctx_best: short(leastRatio),
+      processor_ms: short(busy),
+      of_lctx_processor: short(busyRatio),
     });
   }
   if (options.profile) profile(model, step + 1, report);

@@ -1,4 +1,4 @@
-"""The training step of bench/step.ts in PyTorch: python3 step_torch.py THREADS STEPS; prints milliseconds and loss a step."""
+"""The training step of bench/step.ts in PyTorch: python3 step_torch.py THREADS STEPS; prints milliseconds, loss, processor milliseconds a step."""
 
 import sys
 import time
@@ -36,13 +36,14 @@ def main() -> None:
     text = (n * n * 7 + (n >> 3)) % VOCAB
     tokens, targets = text[:-1].view(BATCH, CONTEXT), text[1:]
     for _ in range(steps):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         loss = F.cross_entropy(model(tokens).view(-1, VOCAB), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         value = loss.item()
-        print(f"{(time.perf_counter() - start) * 1e3:.3f} {value:.4f}", flush=True)
+        busy = (time.process_time() - used) * 1e3
+        print(f"{(time.perf_counter() - start) * 1e3:.3f} {value:.4f} {busy:.3f}", flush=True)
 
 
 main()
