@@ -1,11 +1,24 @@
 /** Rates of the matrix product against OpenBLAS, in one process: `npx tsx bench/gemm.ts [--threads N] [--wasm] [--rounds N]`. */
-import { availableParallelism, cpus, loadavg } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
-import koffi from "koffi";
 import { supportSources } from "../compiler/backends/cpu/support/sources.ts";
 import type { Kernels, Memory } from "../runtime/device/device.ts";
 import { openCpuDevice } from "../runtime/device/open.ts";
-import { flag, median, numberArgument, record, say } from "./arguments.ts";
+import { openBlas } from "./openblas.ts";
+import {
+  argument,
+  benchOptions,
+  isMain,
+  median,
+  pairedRatio,
+  Report,
+  short,
+  type BenchOptions,
+} from "./report.ts";
+
+export interface GemmOptions extends BenchOptions {
+  /** Length of one batch of calls, milliseconds. */
+  readonly milliseconds: number;
+}
 
 interface Product {
   readonly m: number;
@@ -14,10 +27,6 @@ interface Product {
   readonly a: "N" | "T";
   readonly b: "N" | "T";
 }
-
-const threads = numberArgument("threads", availableParallelism());
-const rounds = numberArgument("rounds", 5);
-const milliseconds = numberArgument("ms", 150);
 
 const orders = [
   ["N", "N"],
@@ -55,40 +64,12 @@ void product(void *const *buffers, const int64_t *sizes, const float *scalars) {
 }
 `;
 
-/** The functions of OpenBLAS, or null where it is not installed. */
-function openBlas(
-  count: number,
-): { name: string; product(of: Product, at: readonly Memory[]): () => void } | null {
-  // Releases from before a processor fall back to old vectors: name the newest kernels that it can run.
-  if (process.env["OPENBLAS_CORETYPE"] === undefined && process.arch === "x64")
-    process.env["OPENBLAS_CORETYPE"] = "SkylakeX";
-  for (const path of ["libopenblas.so.0", "libopenblas.so", "libopenblas.dylib"]) {
-    let library;
-    try {
-      library = koffi.load(path);
-    } catch {
-      continue;
-    }
-    const core = library.func("const char *openblas_get_corename()") as unknown as () => string;
-    const setThreads = library.func("void openblas_set_num_threads(int)") as unknown as (n: number) => void;
-    const sgemm = library.func(
-      "void cblas_sgemm(int, int, int, int, int, int, float, void *, int, void *, int, float, void *, int)",
-    ) as unknown as (...values: unknown[]) => void;
-    setThreads(count);
-    return {
-      name: `OpenBLAS, ${core()} kernels`,
-      product: ({ m, n, k, a, b }, memories) => {
-        const [left, right, result] = memories.map((memory) => memory.f32(0, memory.byteLength / 4));
-        const order = (letter: "N" | "T"): number => (letter === "T" ? 112 : 111);
-        const [lda, ldb] = [a === "T" ? m : k, b === "T" ? k : n];
-        return () => sgemm(101, order(a), order(b), m, n, k, 1, left, lda, right, ldb, 0, result, n);
-      },
-    };
-  }
-  return null;
-}
-
-function ours(kernels: Kernels, { m, n, k, a, b }: Product, memories: readonly Memory[]): () => void {
+function ours(
+  kernels: Kernels,
+  { m, n, k, a, b }: Product,
+  memories: readonly Memory[],
+  threads: number,
+): () => void {
   const launch = {
     kernel: "product",
     label: "product",
@@ -102,8 +83,8 @@ function ours(kernels: Kernels, { m, n, k, a, b }: Product, memories: readonly M
   return () => phase.run({});
 }
 
-/** Median time of one call over a batch, in seconds. */
-function time(call: () => void): number {
+/** Times of one call after another, in milliseconds. */
+function timesOf(call: () => void, milliseconds: number): number[] {
   const times: number[] = [];
   const end = performance.now() + milliseconds;
   do {
@@ -111,70 +92,92 @@ function time(call: () => void): number {
     call();
     times.push(performance.now() - start);
   } while (performance.now() < end || times.length < 5);
-  return median(times) / 1000;
+  return times;
 }
 
-const device = await openCpuDevice({ kind: flag("wasm") ? "wasm" : "native", threads });
-const kernels = await device.load({
-  files: { ...supportSources, "product.c": kernel },
-  entries: ["product"],
-});
-const other = openBlas(threads);
-say(`${device.description}; load ${loadavg()[0]!.toFixed(2)} on ${cpus().length} cores`);
-say(
-  other === null ? "OpenBLAS is not installed: no comparison" : `against ${other.name}, ${threads} threads`,
-);
-say("     m     n     k  order   GFLOP/s  OpenBLAS  ratio  largest difference");
-
-const ratios: number[] = [];
-for (const product of products) {
-  const { m, n, k } = product;
-  const [a, b, c, d] = [m * k, k * n, m * n, m * n].map((length) => device.allocate(length * 4)) as [
-    Memory,
-    Memory,
-    Memory,
-    Memory,
-  ];
-  for (const memory of [a, b]) {
-    const values = memory.f32(0, memory.byteLength / 4);
-    for (let i = 0; i < values.length; i++)
-      values[i] = ((Math.imul(i + 1, 0x9e3779b1) >>> 8) / 2 ** 23 - 1) / 2;
-  }
-  const mine = ours(kernels, product, [a, b, c]);
-  const theirs = other?.product(product, [a, b, d]) ?? null;
-  const flops = 2 * m * n * k;
-  const rates: [number[], number[]] = [[], []];
-  for (let round = 0; round < rounds; round++) {
-    rates[0].push(flops / time(mine) / 1e9);
-    if (theirs === null) continue;
-    // Threads of either library spin for a while after a call.
-    await pause(60);
-    rates[1].push(flops / time(theirs) / 1e9);
-    await pause(60);
-  }
-  const shape = `${[m, n, k].map((size) => String(size).padStart(6)).join("")}  ${product.a}${product.b}   `;
-  const [mineRate, otherRate] = [median(rates[0]), other === null ? NaN : median(rates[1])];
-  let difference = 0;
-  if (theirs !== null) {
-    const [x, y] = [c.f32(0, m * n), d.f32(0, m * n)];
-    for (let i = 0; i < x.length; i++) difference = Math.max(difference, Math.abs(x[i]! - y[i]!));
-    ratios.push(mineRate / otherRate);
-  }
-  say(
-    `${shape}${mineRate.toFixed(1).padStart(9)}` +
-      (theirs === null
-        ? ""
-        : `${otherRate.toFixed(1).padStart(10)}${(mineRate / otherRate).toFixed(2).padStart(7)}  ${difference.toExponential(1)}`),
-  );
-  record({
-    case: `${product.a}${product.b} ${m}×${n}×${k}`,
-    threads,
-    rate: mineRate,
-    otherRate: theirs === null ? null : otherRate,
-    ratio: theirs === null ? null : mineRate / otherRate,
+export async function benchGemm(options: GemmOptions): Promise<void> {
+  const { threads, rounds, milliseconds } = options;
+  const device = await openCpuDevice({ kind: options.kind, threads });
+  const kernels = await device.load({
+    files: { ...supportSources, "product.c": kernel },
+    entries: ["product"],
   });
-  for (const memory of [a, b, c, d]) memory.free();
+  const other = openBlas(threads);
+  const report = new Report("gemm", threads, device.description);
+  const peer = other === null ? "not run: OpenBLAS is not installed" : `OpenBLAS, ${other.core} kernels`;
+  report.text(`peer: ${peer}; ${threads} threads, ${rounds} rounds in turns`);
+  report.record("peer", { peer });
+  report.text("     m     n     k  order   GFLOP/s  OpenBLAS  ratio  of the best calls  largest difference");
+
+  const ratios: number[] = [];
+  for (const product of products) {
+    const { m, n, k, a: orderA, b: orderB } = product;
+    const [a, b, c, d] = [m * k, k * n, m * n, m * n].map((length) => device.allocate(length * 4)) as [
+      Memory,
+      Memory,
+      Memory,
+      Memory,
+    ];
+    for (const memory of [a, b]) {
+      const values = memory.f32(0, memory.byteLength / 4);
+      for (let i = 0; i < values.length; i++)
+        values[i] = ((Math.imul(i + 1, 0x9e3779b1) >>> 8) / 2 ** 23 - 1) / 2;
+    }
+    const whole = (memory: Memory): Float32Array => memory.f32(0, memory.byteLength / 4);
+    const mine = ours(kernels, product, [a, b, c], threads);
+    const theirs = other?.product([m, n, k], [orderA, orderB], [whole(a), whole(b), whole(d)]) ?? null;
+    const rate = (time: number): number => (2 * m * n * k) / time / 1e6;
+    const medians: [number[], number[]] = [[], []];
+    const best: [number, number] = [Infinity, Infinity];
+    for (let round = 0; round < rounds; round++)
+      for (const [which, call] of [mine, theirs].entries()) {
+        if (call === null) continue;
+        const times = timesOf(call, milliseconds);
+        medians[which]!.push(median(times));
+        best[which] = Math.min(best[which]!, ...times);
+        // Threads of either library spin for a while after a call.
+        await pause(60);
+      }
+    const shape = `${[m, n, k].map((size) => String(size).padStart(6)).join("")}  ${orderA}${orderB}   `;
+    const mineRate = rate(median(medians[0]));
+    const record = {
+      m,
+      n,
+      k,
+      order: `${orderA}${orderB}`,
+      gflops: short(mineRate),
+      best_gflops: short(rate(best[0])),
+    };
+    if (theirs === null) {
+      report.text(`${shape}${mineRate.toFixed(1).padStart(9)}`);
+      report.record("product", record);
+    } else {
+      const [x, y] = [whole(c), whole(d)];
+      let difference = 0;
+      for (let i = 0; i < x.length; i++) difference = Math.max(difference, Math.abs(x[i]! - y[i]!));
+      const [ratio, bestRatio] = [pairedRatio(medians[1], medians[0]), best[1] / best[0]];
+      ratios.push(ratio);
+      const otherRate = rate(median(medians[1]));
+      report.text(
+        `${shape}${mineRate.toFixed(1).padStart(9)}${otherRate.toFixed(1).padStart(10)}` +
+          `${ratio.toFixed(2).padStart(7)}${bestRatio.toFixed(2).padStart(19)}  ${difference.toExponential(1)}`,
+      );
+      report.record("product", {
+        ...record,
+        peer_gflops: short(otherRate),
+        peer_best_gflops: short(rate(best[1])),
+        ratio: short(ratio),
+        best_ratio: short(bestRatio),
+        largest_difference: short(difference),
+      });
+    }
+    for (const memory of [a, b, c, d]) memory.free();
+  }
+  if (ratios.length > 0) {
+    report.text(`ratio: lowest ${Math.min(...ratios).toFixed(2)}, median ${median(ratios).toFixed(2)}`);
+    report.record("ratios", { lowest: short(Math.min(...ratios)), median: short(median(ratios)) });
+  }
+  device.close();
 }
-if (ratios.length > 0)
-  say(`ratio: lowest ${Math.min(...ratios).toFixed(2)}, median ${median(ratios).toFixed(2)}`);
-device.close();
+
+if (isMain(import.meta.url)) await benchGemm({ ...benchOptions(5), milliseconds: argument("ms", 150) });

@@ -4,15 +4,16 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { asJson, flag, median, numberArgument, record, say } from "./arguments.ts";
+import { argument, flag, median, Report } from "./report.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const lctx = join(root, "bin/lctx.js");
 const spec = join(root, "examples/moby-dick.lctx");
-const rounds = numberArgument("rounds", 5);
-const threads = numberArgument("threads", 0);
+const rounds = argument("rounds", 5);
+const threads = argument("threads", 0);
+const report = new Report("startup", threads, `start-up, ${rounds} rounds, milliseconds`);
 
 /** Milliseconds: by the clock, and of the processor, all threads. */
 interface Time {
@@ -90,16 +91,12 @@ function tell(what: string, times: readonly Time[], beyond: Time | null = null):
   };
   const best = Math.min(...times.map((each) => each.wall)) - (beyond?.wall ?? 0);
   const shown = (value: number | null): string => (value === null ? "-" : value.toFixed(0)).padStart(9);
-  say(`${what.padEnd(44)}${shown(time.wall)}${shown(best)}${shown(time.processor)}`);
-  record({ case: what, wall: time.wall, best, processor: time.processor, rounds: times.length });
+  report.text(`${what.padEnd(44)}${shown(time.wall)}${shown(best)}${shown(time.processor)}`);
+  report.record(what, { wall: time.wall, best, processor: time.processor, rounds: times.length });
   return time;
 }
 
-say(
-  `${cpus().length} × ${cpus()[0]?.model ?? "processor"}, Node ${process.version}; load ${loadavg()[0]!.toFixed(2)}; ` +
-    `${rounds} rounds, milliseconds`,
-);
-say(`${" ".repeat(44)}   median     best processor`);
+report.text(`${" ".repeat(44)}   median     best processor`);
 
 const [plain, checks]: [Time[], Time[]] = [[], []];
 // The two take turns, so that other work on the machine meets both.
@@ -126,8 +123,8 @@ for (const device of flag("wasm") ? ["cpu-wasm"] : ["cpu-native"]) {
       }
     }
   } catch (error) {
-    if (!asJson) say(`${device}: not measured: ${(error as Error).message.split("\n")[0]}`);
-    else record({ case: device, problem: (error as Error).message });
+    report.text(`${device}: not measured: ${(error as Error).message.split("\n")[0]}`);
+    report.record(device, { problem: (error as Error).message });
     process.exitCode = 1;
     continue;
   }

@@ -24,6 +24,9 @@ import { rangesText } from "./ranges-text.ts";
 const block = 64;
 /** Shares of the table gradients, whatever the number of threads. */
 const shareCount = 16;
+/** Key blocks that a thread of the backward holds at once: what fits a second cache, at most the skeleton's number. */
+const mostKeyBlocks = 4;
+const keyBlockFloats = 65_536;
 /** More lanes than any target has, in floats: paddings are counted with it. */
 const mostLanes = 16;
 
@@ -150,7 +153,9 @@ export function attentionGradientKernel(node: AttentionGradientNode): NodeKernel
   const regions = node.regions.length;
   const { d, e, heads, groups } = shape;
   const perQuery = regions * (2 * d + padded(d)) + e + padded(e) + 2;
-  const fixed = block * (perQuery + regions * (d + padded(d)) + e + padded(e) + (regions + 1) * block);
+  const perKey = regions * (d + padded(d)) + e + padded(e);
+  const atOnce = Math.max(1, Math.min(mostKeyBlocks, Math.floor(keyBlockFloats / (block * perKey))));
+  const fixed = block * (perQuery + atOnce * perKey + (regions + 1) * block);
   const tables = node.bufferGradients.map(({ buffer }) => {
     const { sizes, extents } = pairs.tables[buffer]!;
     return { elements: times(...sizes), count: joinFragments([c`1`, ...extents], c` * `) };
@@ -186,7 +191,7 @@ ${core.text}${functions(entry, node)}  call.slope = slope_${entry};
 ${joinFragments(lines, c``)}  int64_t offsets[${tables.length + 1}];
   const lctx_attention *a = &call;
   (void)a;
-${joinFragments(offsets, c``)}  call.tables_with_gradient = ${tables.length};
+${joinFragments(offsets, c``)}  call.tables_with_gradient = ${tables.length}, call.keys_at_once = ${atOnce};
   call.share_offset = offsets;
   call.share_base = buffers[${at}];
   call.scratch = (float *)buffers[${at}] + ${2 * shareCount} * call.share_size;

@@ -68,21 +68,25 @@ LCTX_HOT void lctx_finish_queries(const lctx_attention *a, int64_t b, int64_t h,
                      x.gradient + r * a->d * LCTX_QB, LCTX_QB, a->d, count, a->scale);
 }
 
+#define LCTX_MOST_KEY_BLOCKS 4
 /* One block of keys, copied, and its gradients [key][padded dimension]. */
 typedef struct {
   float *key, *value, *key_gradient, *value_gradient, *s, *dp;
   int32_t *list;
 } lctx_key_block;
 
-LCTX_INLINE lctx_key_block lctx_key_block_at(const lctx_attention *a, float *at) {
+/* The n-th of the key blocks that a thread holds at once; logits are shared, since one pair is worked on at a time. */
+LCTX_INLINE lctx_key_block lctx_key_block_at(const lctx_attention *a, float *at, int64_t n) {
+  const int64_t keys = a->regions * (a->d + LCTX_PAD(a->d)) * LCTX_KB, values = (a->e + LCTX_PAD(a->e)) * LCTX_KB;
   lctx_key_block x;
+  x.s = at, at += a->regions * LCTX_QB * LCTX_KB;
+  x.dp = at, at += LCTX_QB * LCTX_KB;
+  x.list = (int32_t *)(at + a->keys_at_once * (keys + values)) + n * ((a->queries + LCTX_QB - 1) / LCTX_QB);
+  at += n * (keys + values);
   x.key = at, at += a->regions * a->d * LCTX_KB;
   x.value = at, at += a->e * LCTX_KB;
   x.key_gradient = at, at += a->regions * LCTX_PAD(a->d) * LCTX_KB;
-  x.value_gradient = at, at += LCTX_PAD(a->e) * LCTX_KB;
-  x.s = at, at += a->regions * LCTX_QB * LCTX_KB;
-  x.dp = at, at += LCTX_QB * LCTX_KB;
-  x.list = (int32_t *)at;
+  x.value_gradient = at;
   return x;
 }
 
@@ -177,31 +181,46 @@ LCTX_HOT void lctx_start_early_block(const lctx_attention *a, const lctx_key_blo
   lctx_start_keys(a, y, key, a->early_value + (k0 * a->groups + g) * a->e, x->keys);
 }
 
-/* All query blocks that see key block "block" of (b, g); "of_queries" also adds to gradients of queries. */
-LCTX_HOT void lctx_one_key_block(const lctx_attention *a, const lctx_key_block *y, int64_t b, int64_t g, int64_t block,
-                                 float *packed, int of_queries, double *const *shares) {
+/*
+ * All query blocks that see some of "count" key blocks of (b, g), each taken once for all of them: a block of queries is
+ * larger than a cache holds many of. Every sum still runs over its blocks in ascending order. "of_queries" also adds to
+ * gradients of queries.
+ */
+LCTX_HOT void lctx_some_key_blocks(const lctx_attention *a, float *at, int64_t b, int64_t g, int64_t block,
+                                   int64_t count, float *packed, int of_queries, double *const *shares) {
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB, each = a->heads / a->groups;
   const int64_t size = lctx_query_block_size(a);
-  lctx_block x = {.a = a, .shares = shares};
-  lctx_start_key_block(a, y, &x, b, g, block);
+  lctx_key_block y[LCTX_MOST_KEY_BLOCKS];
+  lctx_block x[LCTX_MOST_KEY_BLOCKS];
+  for (int64_t m = 0; m < count; m++) {
+    y[m] = lctx_key_block_at(a, at, m);
+    x[m] = (lctx_block){.a = a, .shares = shares};
+    lctx_start_key_block(a, &y[m], &x[m], b, g, block + m);
+  }
   for (int64_t n = 0; n < each; n++) {
     const int64_t h = g * each + n;
-    const int64_t seen = lctx_seeing_queries(a, b, h, x.k0, x.k0 + x.keys - 1, 0, blocks, y->list, 0);
-    for (int64_t i = 0; i < seen; i++) {
-      const int64_t qb = y->list[i] >> 1;
+    int64_t seen[LCTX_MOST_KEY_BLOCKS], next[LCTX_MOST_KEY_BLOCKS] = {0};
+    for (int64_t m = 0; m < count; m++)
+      seen[m] = lctx_seeing_queries(a, b, h, x[m].k0, x[m].k0 + x[m].keys - 1, 0, blocks, y[m].list, 0);
+    for (int64_t qb = 0; qb < blocks; qb++) {
       const lctx_query_block q = lctx_query_block_at(a, packed + (n * blocks + qb) * size);
-      lctx_set_queries(&x, b, h, qb);
-      x.guard = !(y->list[i] & 1);
-      lctx_set_region(&x);
-      lctx_pair(&x, y, &q, 0, 1, of_queries);
+      for (int64_t m = 0; m < count; m++) {
+        if (next[m] == seen[m] || y[m].list[next[m]] >> 1 != qb) continue;
+        x[m].guard = !(y[m].list[next[m]++] & 1);
+        lctx_set_queries(&x[m], b, h, qb);
+        lctx_set_region(&x[m]);
+        lctx_pair(&x[m], &y[m], &q, 0, 1, of_queries);
+      }
     }
   }
-  const int64_t row = (b * a->keys + x.k0) * a->groups + g;
-  for (int r = 0; r < a->regions; r++)
-    lctx_store_rows(a->key_gradient[r] ? a->key_gradient[r] + row * a->d : 0, a->groups * a->d,
-                    y->key_gradient + r * LCTX_PAD(a->d) * LCTX_KB, LCTX_PAD(a->d), x.keys, a->d, a->scale);
-  lctx_store_rows(a->value_gradient ? a->value_gradient + row * a->e : 0, a->groups * a->e, y->value_gradient,
-                  LCTX_PAD(a->e), x.keys, a->e, 1.0f);
+  for (int64_t m = 0; m < count; m++) {
+    const int64_t row = (b * a->keys + x[m].k0) * a->groups + g;
+    for (int r = 0; r < a->regions; r++)
+      lctx_store_rows(a->key_gradient[r] ? a->key_gradient[r] + row * a->d : 0, a->groups * a->d,
+                      y[m].key_gradient + r * LCTX_PAD(a->d) * LCTX_KB, LCTX_PAD(a->d), x[m].keys, a->d, a->scale);
+    lctx_store_rows(a->value_gradient ? a->value_gradient + row * a->e : 0, a->groups * a->e, y[m].value_gradient,
+                    LCTX_PAD(a->e), x[m].keys, a->e, 1.0f);
+  }
 }
 
 /* What keys before the text add to gradients of the queries of one block. */
@@ -228,7 +247,8 @@ static __attribute__((unused)) void lctx_whole_item(void *context, int64_t share
   const lctx_attention *a = context;
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB, key_blocks = (a->keys + LCTX_KB - 1) / LCTX_KB;
   const int64_t each = a->heads / a->groups, size = lctx_query_block_size(a);
-  const lctx_key_block y = lctx_key_block_at(a, a->scratch + thread * a->per_thread);
+  float *at = a->scratch + thread * a->per_thread;
+  const lctx_key_block y = lctx_key_block_at(a, at, 0);
   float *packed = a->packed_base + thread * each * blocks * size;
   double *shares[16];
   lctx_share(a, share, shares);
@@ -238,7 +258,8 @@ static __attribute__((unused)) void lctx_whole_item(void *context, int64_t share
       lctx_prepare_queries(a, b, g * each + n / blocks, n % blocks, packed + n * size);
       if (a->early) lctx_early_to_queries(a, &y, b, g * each + n / blocks, n % blocks, packed + n * size);
     }
-    for (int64_t k = 0; k < key_blocks; k++) lctx_one_key_block(a, &y, b, g, k, packed, 1, shares);
+    for (int64_t k = 0; k < key_blocks; k += a->keys_at_once)
+      lctx_some_key_blocks(a, at, b, g, k, lctx_least(a->keys_at_once, key_blocks - k), packed, 1, shares);
     for (int64_t n = 0; n < each * blocks; n++)
       lctx_finish_queries(a, b, g * each + n / blocks, n % blocks, packed + n * size);
   }
@@ -256,13 +277,12 @@ static __attribute__((unused)) void lctx_keys_item(void *context, int64_t share,
   const lctx_attention *a = context;
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB, key_blocks = (a->keys + LCTX_KB - 1) / LCTX_KB;
   const int64_t each = a->heads / a->groups, size = lctx_query_block_size(a);
-  const lctx_key_block y = lctx_key_block_at(a, a->scratch + thread * a->per_thread);
   double *shares[16];
   lctx_share(a, share, shares);
   for (int64_t item = lctx_share_start(a, share); item < lctx_share_start(a, share + 1); item++) {
     const int64_t b = item / key_blocks / a->groups, g = item / key_blocks % a->groups;
     float *packed = a->packed_base + (b * a->heads + g * each) * blocks * size;
-    lctx_one_key_block(a, &y, b, g, item % key_blocks, packed, 0, shares);
+    lctx_some_key_blocks(a, a->scratch + thread * a->per_thread, b, g, item % key_blocks, 1, packed, 0, shares);
   }
 }
 
@@ -270,7 +290,7 @@ static __attribute__((unused)) void lctx_queries_item(void *context, int64_t ite
   const lctx_attention *a = context;
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB, key_blocks = (a->keys + LCTX_KB - 1) / LCTX_KB;
   const int64_t b = item / blocks / a->heads, h = item / blocks % a->heads, block = item % blocks;
-  const lctx_key_block y = lctx_key_block_at(a, a->scratch + thread * a->per_thread);
+  const lctx_key_block y = lctx_key_block_at(a, a->scratch + thread * a->per_thread, 0);
   float *at = a->packed_base + item * lctx_query_block_size(a);
   const lctx_query_block q = lctx_query_block_at(a, at);
   if (a->early) lctx_early_to_queries(a, &y, b, h, block, at);
@@ -293,7 +313,7 @@ static __attribute__((unused)) void lctx_early_item(void *context, int64_t item,
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB;
   float *at = a->scratch + thread * a->per_thread;
   float *packed = at;
-  const lctx_key_block y = lctx_key_block_at(a, at + lctx_query_block_size(a));
+  const lctx_key_block y = lctx_key_block_at(a, at + lctx_query_block_size(a), 0);
   const lctx_query_block q = lctx_query_block_at(a, packed);
   const int r = a->early_region;
   lctx_block x = {.a = a};

@@ -60,7 +60,9 @@ typedef struct lctx_attention {
   int64_t share_size;
   const int64_t *share_offset;
   float *packed_base;
-  int64_t first_item, items;
+  /* Blocks of keys that a thread holds at once, at most LCTX_MOST_KEY_BLOCKS. */
+  int64_t keys_at_once;
+  int64_t items;
 } lctx_attention;
 
 /* Blocks of keys that some query of [q0, q1] sees, ascending: 2 * block + (1 when every pair is seen). */

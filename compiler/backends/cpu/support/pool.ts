@@ -1,18 +1,21 @@
 /** pool.c: the thread pool; threads spin briefly, then sleep. The same text serves native code and WebAssembly. */
-export const pool = `#include "lctx.h"
+export const pool = `#define _GNU_SOURCE
+#include "lctx.h"
 #if defined(__wasm__)
 #define LCTX_MOST_THREADS 32
 #define LCTX_SPINS 4000
 #else
 #define LCTX_MOST_THREADS 256
 #define LCTX_SPINS 1000
-#define _GNU_SOURCE
+#define LCTX_SPIN_NANOSECONDS 200000
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 #if defined(__linux__)
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 #endif
 
@@ -25,6 +28,8 @@ static uint64_t state;
 /* Rung for each job, and by the last worker that leaves a closed job: what sleepers look at before they sleep. */
 static uint32_t job_bell, leave_bell;
 static uint32_t sleepers, caller_sleeps;
+/* Looks at the state before a thread sleeps. */
+static int most_spins = LCTX_SPINS;
 static int stopping, failures;
 static int64_t threads = 1;
 static int64_t next_item, all_items;
@@ -90,7 +95,7 @@ void lctx_work(int thread) {
   uint64_t done = 0;
   for (;;) {
     uint64_t now = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
-    for (int spins = 0; spins < LCTX_SPINS && !is_new(now, done); spins++) {
+    for (int spins = 0; spins < most_spins && !is_new(now, done); spins++) {
       pause_a_little();
       now = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
     }
@@ -135,7 +140,7 @@ void lctx_parallel(int64_t items, void (*body)(void *ctx, int64_t item, int thre
   __atomic_fetch_and(&state, ~(uint64_t)OPEN, __ATOMIC_SEQ_CST);
   /* One that was pushed off its core can be long: this core is then better used for it than for spinning. */
   for (int spins = 0; __atomic_load_n(&state, __ATOMIC_ACQUIRE) & INSIDE;) {
-    if (spins++ < LCTX_SPINS) {
+    if (spins++ < most_spins) {
       pause_a_little();
       continue;
     }
@@ -165,6 +170,28 @@ void lctx_stop(void) {
 static pthread_t workers[LCTX_MOST_THREADS];
 static int owned;
 
+/* A sleeping core of a virtual machine can take longer to wake than a whole kernel runs, and how long a pause takes differs
+   by ten between processors: so threads that have a core each spin for a time, not for a count. Others leave soon. */
+static void choose_spins(int64_t wanted) {
+  int64_t cores = sysconf(_SC_NPROCESSORS_ONLN), least = INT64_MAX;
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (!sched_getaffinity(0, sizeof allowed, &allowed)) cores = CPU_COUNT(&allowed);
+#endif
+  most_spins = LCTX_SPINS;
+  if (wanted > cores) return;
+  for (int round = 0; round < 5; round++) {
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (int n = 0; n < 500; n++) pause_a_little();
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    const int64_t took = (to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec;
+    if (took > 0 && took < least) least = took;
+  }
+  const int64_t spins = (int64_t)LCTX_SPIN_NANOSECONDS * 500 / least;
+  if (spins > most_spins) most_spins = spins < 1000000 ? (int)spins : 1000000;
+}
+
 static void *worker(void *thread) {
   lctx_work((int)(intptr_t)thread);
   return NULL;
@@ -176,6 +203,7 @@ int64_t lctx_start(int64_t wanted) {
   int64_t most = wanted < 1 ? 1 : wanted > LCTX_MOST_THREADS ? LCTX_MOST_THREADS : wanted;
   int64_t started = 1;
   stopping = 0;
+  choose_spins(most);
   for (; started < most; started++)
     if (pthread_create(&workers[started], NULL, worker, (void *)(intptr_t)started)) break;
   threads = started;
