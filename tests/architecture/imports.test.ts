@@ -1,139 +1,118 @@
-/** The layout rules: who may import whom, no cycles, short files that say what they are, no method names. */
+/** The layout rules hold: who may import whom, no cycles, short files that say what they are, no method names. */
 import { readFileSync, readdirSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import {
+  importCycles,
+  methodNames,
+  passesThatImportPasses,
+  shapeProblems,
+  wrongImports,
+  type Sources,
+} from "./rules.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
-function sources(folder: string): string[] {
+function read(folder: string): [string, string][] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-}
-
-const files = ["grammar", "compiler", "runtime"].flatMap(sources);
-
-/** Relative imports of a file, as paths from the root, with whether only types are taken. */
-function importsOf(file: string): { to: string; typeOnly: boolean }[] {
-  const text = readFileSync(join(root, file), "utf8");
-  const found: { to: string; typeOnly: boolean }[] = [];
-  for (const match of text.matchAll(
-    /^(?:import|export)\s+(type\s)?[^;"']*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm,
-  )) {
-    const target = match[2] ?? match[3]!;
-    found.push({
-      to: relative(root, resolve(root, dirname(file), target)),
-      typeOnly: match[1] !== undefined,
+    .filter((entry) => entry.isFile() && /\.(ts|mts|mjs)$/.test(entry.name))
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return [relative(root, path), readFileSync(path, "utf8")];
     });
-  }
-  return found;
 }
 
-/** Areas by longest path prefix, with the areas each may import. Types of the Program are shared by all. */
-const areas: Record<string, readonly string[]> = {
-  "compiler/source": [],
-  "compiler/diagnostics": ["compiler/source"],
-  grammar: ["compiler/source", "compiler/diagnostics"],
-  "compiler/ir": ["compiler/source"],
-  "compiler/check": ["grammar", "compiler/source", "compiler/diagnostics", "compiler/ir"],
-  "compiler/lower": ["grammar", "compiler/source", "compiler/diagnostics", "compiler/ir", "compiler/check"],
-  "compiler/passes": ["compiler/source", "compiler/ir"],
-  "compiler/backends": ["compiler/source", "compiler/ir"],
-  "compiler/emit": ["compiler/source", "compiler/ir"],
-  "compiler/cli": ["*"],
-  compiler: ["*"],
-  runtime: [],
-};
+const files: Sources = new Map(["grammar", "compiler", "runtime"].flatMap(read));
+const translations = new Set(["compiler/diagnostics/suggest.ts"]);
 
-function areaOf(file: string): string {
-  const names = Object.keys(areas).filter((name) => file.startsWith(`${name}/`));
-  return names.sort((a, b) => b.length - a.length)[0]!;
-}
+/** Files that the pipeline takes its passes from. */
+const passes: ReadonlySet<string> = new Set(
+  [...files.get("compiler/passes/pipeline.ts")!.matchAll(/from "\.\/(.+?)"/g)]
+    .map((match) => `compiler/passes/${match[1]!}`)
+    .filter((path) => !path.endsWith("/pass.ts")),
+);
 
-/** Types that cross the border between compiler and runtime on purpose: the Program format and trainer settings. */
-const sharedTypes = new Set([
-  "runtime/program.ts",
-  "runtime/device/device.ts",
-  "runtime/device/cuda/launch.ts",
-  "runtime/train/settings.ts",
-]);
-
-describe("layout", () => {
+describe("the repository", () => {
   it("imports only what the table allows", () => {
-    const wrong: string[] = [];
-    for (const file of files) {
-      const area = areaOf(file);
-      const allowed = areas[area]!;
-      if (allowed.includes("*")) continue;
-      for (const { to, typeOnly } of importsOf(file)) {
-        const target = areaOf(to);
-        if (target === area || allowed.includes(target)) continue;
-        if (sharedTypes.has(to) && (typeOnly || to === "runtime/program.ts") && area !== "grammar") continue;
-        wrong.push(`${file} imports ${to}`);
-      }
-    }
-    expect(wrong).toEqual([]);
+    expect(wrongImports(files)).toEqual([]);
   });
-
+  it("has passes that know nothing of one another", () => {
+    expect(passes.size).toBeGreaterThan(3);
+    expect(passesThatImportPasses(files, passes)).toEqual([]);
+  });
   it("has no import cycles", () => {
-    const edges = new Map(
-      files.map((file) => [
-        file,
-        importsOf(file)
-          .filter((i) => !i.typeOnly)
-          .map((i) => i.to),
-      ]),
-    );
-    const state = new Map<string, "open" | "done">();
-    const cycles: string[] = [];
-    const visit = (file: string, path: readonly string[]): void => {
-      if (state.get(file) === "done") return;
-      if (state.get(file) === "open") {
-        cycles.push([...path.slice(path.indexOf(file)), file].join(" → "));
-        return;
-      }
-      state.set(file, "open");
-      for (const to of edges.get(file) ?? []) visit(to, [...path, file]);
-      state.set(file, "done");
-    };
-    for (const file of files) visit(file, []);
-    expect(cycles).toEqual([]);
+    expect(importCycles(files)).toEqual([]);
   });
-
   it("keeps files short and makes each say what it is", () => {
-    const wrong: string[] = [];
-    for (const file of files) {
-      const text = readFileSync(join(root, file), "utf8");
-      if (file.endsWith(".gen.ts")) continue;
-      if (!/^(#!.*\n)?(\/\*\*|\/\/)/.test(text)) wrong.push(`${file}: no opening comment`);
-      const lines = text.split("\n").length;
-      if (lines > 400 && !tables.has(file)) wrong.push(`${file}: ${lines} lines`);
-    }
-    expect(wrong).toEqual([]);
+    expect(shapeProblems(files)).toEqual([]);
+  });
+  it("names no method in grammar, compiler or runtime", () => {
+    expect(methodNames(files, translations)).toEqual([]);
   });
 });
 
-/** Files that are one long table or one long declaration, where splitting would hide the whole. */
-const tables = new Set(["grammar/ast.ts"]);
+/** Each rule must see a mistake that is planted among the real files. */
+describe("a planted mistake is seen:", () => {
+  const plant = (path: string, text: string): Sources => new Map([...files, [path, text]]);
+  const opening = "/** What a planted file is for: to be seen. */\n";
 
-describe("methods", () => {
-  /** Names of published methods, adapters and models: these live in stdlib and examples only. */
-  const methods =
-    /long ?heads|long ?lora|\blora\b|landmark|alibi|seer|minference|streaming ?llm|lm-?infinite|infinite ?attention|soft ?cap|sink ?window|\bia3\b|yarn|\bntk\b|llama|gpt-?2|mistral|qwen|gemma|self-?extend|prefix.?tuning|vertical ?slash|big ?bird|longformer|\badamw?\b|\blion\b|swiglu|kerple|sandwich|\bt5\b/i;
-  /** Words of other tools that error messages translate, and the catalogue's own sample specs. */
-  const translations = new Set(["compiler/diagnostics/suggest.ts"]);
+  it.each([
+    ["compiler/ir/planted.ts", 'import { parseFile } from "../../grammar/parse.ts";'],
+    ["compiler/ir/planted.ts", 'import "../check/check.ts";'],
+    ["grammar/planted.ts", 'export { checkProject } from "../compiler/check/check.ts";'],
+    ["runtime/planted.ts", 'const all = await import("../compiler/compile.ts");'],
+    ["compiler/emit/planted.ts", 'import { train } from "../../runtime/train/trainer.ts";'],
+    ["runtime/train/planted.ts", 'import {\n  int,\n  real,\n} from "../../compiler/ir/expr.ts";'],
+    ["compiler/backends/planted.ts", 'import type { Checked } from "../compile.ts";'],
+    ["compiler/elsewhere/planted.ts", "export const one = 1;"],
+  ])("%s: %s", (path, line) => {
+    expect(wrongImports(plant(path, opening + line))).toHaveLength(1);
+  });
 
-  it("are not named in grammar, compiler or runtime", () => {
-    const named: string[] = [];
-    for (const file of files) {
-      if (translations.has(file) || file.endsWith(".gen.ts")) continue;
-      readFileSync(join(root, file), "utf8")
-        .split("\n")
-        .forEach((line, n) => {
-          const match = methods.exec(line);
-          if (match) named.push(`${file}:${n + 1}: ${match[0]}`);
-        });
-    }
-    expect(named).toEqual([]);
+  it("a pass that imports a pass", () => {
+    const [one, other] = [...passes] as [string, string];
+    const text = `${files.get(one)!}\nimport "./${other.slice("compiler/passes/".length)}";\n`;
+    expect(passesThatImportPasses(plant(one, text), passes)).toEqual([`${one} imports ${other}`]);
+  });
+
+  it("a ring of two files, not one of types alone", () => {
+    const ring = (word: string): Sources =>
+      new Map([
+        ["runtime/a.ts", `import ${word}{ b } from "./b.ts";`],
+        ["runtime/b.ts", `import ${word}{ a } from "./a.ts";`],
+      ]);
+    expect(importCycles(ring(""))).toEqual(["runtime/a.ts → runtime/b.ts → runtime/a.ts"]);
+    expect(importCycles(ring("type "))).toEqual([]);
+  });
+
+  it.each([
+    ["no comment", "export const one = 1;\n"],
+    ["no sentence", "/** one */\nexport const one = 1;\n"],
+    ["too long", opening + "export {};\n".repeat(400)],
+  ])("a file with %s", (_, text) => {
+    expect(shapeProblems(plant("runtime/planted.ts", text))).toHaveLength(1);
+  });
+
+  it.each([
+    "LongHeads",
+    "long lora",
+    "LoRA",
+    "alibi",
+    "YaRN",
+    "softcap",
+    "AdamW",
+    "llama3",
+    "GPT-2",
+    "prefix tuning",
+    "BigBird",
+    "Xiao et al., 2023",
+  ])("the name %s", (name) => {
+    expect(
+      methodNames(plant("compiler/planted.ts", `${opening}// as ${name} does`), translations),
+    ).toHaveLength(1);
+  });
+
+  it("a name of a file", () => {
+    expect(methodNames(plant("compiler/ir/alibi.ts", opening), translations)).toHaveLength(1);
   });
 });

@@ -41,8 +41,7 @@ for (let batch = 0; done.nodes + done.texts < count; batch++) {
   for (const [name, error] of Object.entries(found.worst) as [ResultClass, number][])
     worst[name] = Math.max(worst[name] ?? 0, error);
   for (const failure of found.failures) console.log(`batch ${batch}: ${failure}`);
-  if (batch % 10 === 0)
-    console.log(`${done.nodes + done.texts} specs, ${Math.round((Date.now() - began) / 1000)} s`);
+  console.log(`${done.nodes + done.texts} specs, ${Math.round((Date.now() - began) / 1000)} s`);
 }
 
 const rounded = (numbers: Record<string, number>): Record<string, number> =>

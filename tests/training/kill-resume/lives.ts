@@ -65,7 +65,7 @@ export interface KillCounts {
   readonly completedRuns: number;
   /** Kills between a save and its report: a checkpoint that nobody was told of was there all the same. */
   readonly betweenSaveAndReport: number;
-  /** Kills by the newest checkpoint that was there: none yet, or the stage it belongs to. */
+  /** Kills while a run had no checkpoint at all: these could lose nothing, so most must not be of their kind. */
   readonly beforeFirstSave: number;
 }
 
@@ -83,17 +83,31 @@ export async function killTraining(
 ): Promise<KillCounts> {
   const random = new RandomStream(keyOf(seed, "kills"));
   const [wanted, wantedMetrics] = [weightsOf(quiet), metricsOf(quiet)];
+  /** Milliseconds from a process's start to its first save, and between saves, as last seen. */
+  const gaps = { first: 100, next: 20 };
   let [done, completedRuns, betweenSaveAndReport, beforeFirstSave] = [0, 0, 0, 0];
   for (let run = 0; done < kills || completedRuns === 0; run++) {
     const folder = join(root, `run-${run}`);
     let acknowledged = 0;
     for (;;) {
       const spared = done >= kills;
-      const wait = random.uniform() * 250;
+      // After some saves, somewhere before or after the next: on a slow machine as on a fast one.
+      const [after, share] = [Math.floor(random.uniform() * 5), 1.5 * random.uniform()];
+      let saves = 0;
+      let since = 0;
       let timer: NodeJS.Timeout | null = null;
       const life = await startLife(root, folder, spared ? null : 1, (child, line) => {
-        if (line.startsWith("saved ")) acknowledged = Math.max(acknowledged, stepOf(line.slice(6)));
-        if (line === "ready" && !spared) timer = setTimeout(() => child.kill("SIGKILL"), wait);
+        const saved = line.startsWith("saved ");
+        if (!saved && line !== "ready") return;
+        const now = performance.now();
+        if (saved) {
+          acknowledged = Math.max(acknowledged, stepOf(line.slice(6)));
+          gaps[saves === 0 ? "first" : "next"] = now - since;
+          saves++;
+        }
+        since = now;
+        if (saves === after && !spared && timer === null)
+          timer = setTimeout(() => child.kill("SIGKILL"), share * gaps[saves === 0 ? "first" : "next"]);
       });
       if (timer !== null) clearTimeout(timer);
       const found = loadNewest(diskFiles, join(folder, "checkpoints"));

@@ -24,6 +24,7 @@ try {
   if (undisturbed.code !== 0) throw new Error(`the undisturbed run ended with ${undisturbed.code}`);
   const began = Date.now();
   const counts = await killTraining(root, quiet, kills, seed);
+  if (counts.beforeFirstSave > kills / 2) throw new Error("most kills came before anything was saved");
   const record = {
     command: `npx tsx tests/training/kill-resume/record.ts --kills ${kills} --seed ${seed}`,
     date: new Date().toISOString().slice(0, 10),
