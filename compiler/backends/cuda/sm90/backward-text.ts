@@ -1,0 +1,412 @@
+/** Text of the backward kernel: a block of keys and values stays, queries stream past; query gradients leave by bulk addition. */
+import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel.ts";
+import { backwardLayout, type BackwardTile } from "./backward-shape.ts";
+import { chunks, type HeadShape } from "./forward-shape.ts";
+import { writeRowsText } from "./forward-text.ts";
+import type { PairHooks } from "./pair-hooks.ts";
+import { ptxText, type Sm90Element } from "./ptx.ts";
+import { productText, range, waitText } from "./wgmma.ts";
+
+export interface BackwardOptions {
+  readonly entry: Fragment;
+  readonly shape: HeadShape;
+  readonly tile: BackwardTile;
+  readonly element: Sm90Element;
+  readonly scale: number;
+  readonly hooks: PairHooks;
+  /** Blocks of keys add to a query's gradient one after another, last keys first: the same bits at each run. */
+  readonly ordered: boolean;
+}
+
+/** `lctx_slopes`: weights (in place of logits) and logit gradients (in place of weight gradients) of a step. */
+function slopesText({ hooks, scale, tile }: BackwardOptions): Fragment {
+  const count = tile.rows / 2;
+  const loop = (guard: boolean): Fragment => {
+    const column = guard ? c`min(q + (i >> 2) * 8 + (i & 1), last)` : c`q + (i >> 2) * 8 + (i & 1)`;
+    const place = hooks.scored ? c`const int row = ${column}, column = i & 2 ? k + 8 : k;` : c``;
+    const exponent = hooks.scored
+      ? c`lctx_score(p, s[i] * ${realLiteral(scale)}, b, h, row, column) * LCTX_LOG2E`
+      : c`s[i] * ${realLiteral(scale * Math.LOG2E)}`;
+    const weight = c`lctx_exp2(${exponent} - (i & 1 ? power.y : power.x))`;
+    const slope = hooks.scored ? c` * lctx_slope(p, s[i] * ${realLiteral(scale)}, b, h, row, column)` : c``;
+    const seen = guard
+      ? c`(i & 2 ? seen1 : seen0) >> ((i >> 2) * 2 + (i & 1)) & 1 ? ${weight} : 0.0f`
+      : weight;
+    return c`
+#pragma unroll
+  for (int i = 0; i < ${count}; i++) {
+    const float2 power = powers[(i >> 2) * 4], delta = deltas[(i >> 2) * 4];
+    ${place}
+    const float weight = ${seen};
+    dp[i] = weight * (dp[i] - (i & 1 ? delta.y : delta.x))${slope};
+    s[i] = weight;
+  }
+`;
+  };
+  const signature = c`const lctx_pairs &p, float (&s)[${count}], float (&dp)[${count}], const float2 *powers,
+    const float2 *deltas, int b, int h, int q, int k`;
+  return c`
+LCTX_DEVICE void lctx_slopes(${signature}) {${loop(false)}}
+/* Which pairs are seen is found first, in a loop that touches no accumulator. */
+LCTX_DEVICE void lctx_guarded_slopes(${signature}, int keys, int last) {
+  u32 seen0 = 0, seen1 = 0;
+#pragma unroll 4
+  for (int n = 0; n < ${count / 2}; n++) {
+    const int row = min(q + (n >> 1) * 8 + (n & 1), last);
+    if (k < keys) seen0 |= (u32)lctx_see(p, b, h, row, k) << n;
+    if (k + 8 < keys) seen1 |= (u32)lctx_see(p, b, h, row, k + 8) << n;
+  }
+${loop(true)}}
+`;
+}
+
+const loads = (
+  map: Fragment,
+  to: Fragment,
+  pieces: number,
+  rows: number,
+  bar: Fragment,
+  hint: Fragment,
+  at: Fragment,
+): Fragment =>
+  joinFragments(
+    range(pieces).map(
+      (n) => c`lctx_load_tile(${to} + ${n * rows * 128}, &${map}, ${bar}, ${64 * n}, ${at}, ${hint});`,
+    ),
+    c`
+          `,
+  );
+
+/** The warp that loads: keys and values once, then for each head of the group the steps of queries that see them. */
+function loaderText({ shape, tile, ordered }: BackwardOptions): Fragment {
+  const { heads, groups, d, e } = shape;
+  const layout = backwardLayout(shape, tile);
+  const rank = ordered
+    ? c`
+          /* How many blocks of keys add to this step before: those after this block. */
+          bool some = inside;
+          if (inside) {
+            int2 *own = ranges + lane * 8;
+            const int count = lctx_key_ranges(p, b, h, q0, q1, own);
+            int after = 0, ahead = 0;
+            some = false;
+            for (int i = 0; i < count; i++) {
+              const int from = max(own[i].x / ${tile.keys}, ahead), to = (min(own[i].y, keys) + ${tile.keys - 1}) / ${tile.keys};
+              some = some || (n >= from && n < to);
+              after += max(0, to - max(from, n + 1));
+              ahead = max(ahead, to);
+            }
+            rank = after;
+          }`
+    : c`
+          const bool some = inside && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1));`;
+  return c`
+    const int lane = threadIdx.x;
+    const int2 *query_ranges = (int2 *)(base + ${layout.notes + 16 * (tile.stages + 3)});
+    int2 *ranges = (int2 *)query_ranges + 8;
+    int at = 0, opened = 0, found = -1, found_head = 0, found_rank = 0;
+    u32 phase = 0;
+    for (int member = 0; member <= ${heads / groups}; member++) {
+      const bool end = member == ${heads / groups};
+      const int h = g * ${heads / groups} + member;
+      int count = 0;
+      if (lane == 0 && !end) count = lctx_query_ranges(p, b, h, k0, min(k1, keys - 1), ranges - 8);
+      __syncwarp();
+      count = __shfl_sync(0xffffffffu, count, 0);
+      int done = 0;
+#pragma unroll 1
+      for (int i = 0; i < count || (end && i == 0); i++) {
+        const int2 own = end ? make_int2(start, start) : query_ranges[i];
+        const int to = (min(own.y - start, queries) + ${tile.rows - 1}) / ${tile.rows};
+        int from = max((own.x - start) / ${tile.rows}, done);
+        do {
+          const int m = from + lane, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
+          const int q1 = min(full1, start + queries - 1);
+          const bool inside = !end && m < to;
+          int rank = 0;${rank}
+          const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
+          u32 some_steps = __ballot_sync(0xffffffffu, some);
+          const u32 open_steps = __ballot_sync(0xffffffffu, open);
+          while (some_steps || (end && found >= 0) || (end && !opened)) {
+            const int bit = (__ffs(some_steps) - 1) & 31;
+            const int next = some_steps ? 2 * (from + bit) + !(open_steps >> bit & 1) : -1;
+            const int next_rank = __shfl_sync(0xffffffffu, rank, bit);
+            some_steps &= some_steps - 1;
+            if (!opened && (found >= 0 || end)) {
+              opened = 1;
+              if (lane == 0) {
+                work[1] = found >= 0;
+                if (found >= 0) {
+                  lctx_expect(KEYS_FULL, ${layout.keyBytes + layout.valueBytes});
+          ${loads(c`keys_map`, c`shared + ${layout.key}`, layout.keyChunks, tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
+          ${loads(c`values_map`, c`shared + ${layout.value}`, chunks(e), tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
+                } else {
+                  lctx_arrive(KEYS_FULL);
+                }
+              }
+            }
+            if (found >= 0 && lane == 0) {
+              const int z = (found >> 1) * ${tile.rows};
+              const size_t row = ((size_t)b * ${heads} + found_head) * padded + z;
+              lctx_wait(QUERY_FREE(at), phase ^ 1);
+              steps[at] = make_int4(found >> 1, found_head, (next < 0 ? 2 : 0) + (found & 1), found_rank);
+              lctx_expect(QUERY_FULL(at), ${layout.queryBytes + 4 * tile.rows});
+          ${loads(c`queries_map`, c`shared + ${layout.query} + at * ${layout.queryBytes}`, chunks(d), tile.rows, c`QUERY_FULL(at)`, c`LCTX_READ_OFTEN`, c`found_head, z, b`)}
+              lctx_load_row(shared + ${layout.rows} + at * ${8 * tile.rows}, powers + row, ${4 * tile.rows}, QUERY_FULL(at));
+              lctx_wait(OUT_FREE(at), phase ^ 1);
+              lctx_expect(OUT_FULL(at), ${layout.outBytes + 4 * tile.rows});
+          ${loads(c`outs_map`, c`shared + ${layout.out} + at * ${layout.outBytes}`, chunks(e), tile.rows, c`OUT_FULL(at)`, c`LCTX_READ_OFTEN`, c`found_head, z, b`)}
+              lctx_load_row(shared + ${layout.rows} + at * ${8 * tile.rows} + ${4 * tile.rows}, deltas + row, ${4 * tile.rows}, OUT_FULL(at));
+            }
+            if (found >= 0 && ++at == ${tile.stages}) at = 0, phase ^= 1;
+            found = next;
+            found_head = h;
+            found_rank = next_rank;
+          }
+          from += 32;
+        } while (from < to);
+        done = max(done, to);
+      }
+    }
+    return;`;
+}
+
+/** One thread that adds the shares of query gradients to device memory. */
+function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
+  const { heads } = shape;
+  const layout = backwardLayout(shape, tile);
+  const turn = ordered
+    ? c`
+        if (w == 0) {
+          const int *turn = turns + place;
+          int passed;
+          do asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(passed) : "l"(turn) : "memory");
+          while (passed != step.w);
+          asm volatile("fence.proxy.async;" ::: "memory");
+        }`
+    : c``;
+  const pass = ordered
+    ? c`
+      lctx_bulk_wait();
+      asm volatile("fence.proxy.async;" ::: "memory");
+      __threadfence();
+      asm volatile("red.release.gpu.global.add.s32 [%0], 1;" ::"l"(turns + place) : "memory");`
+    : c``;
+  return c`
+    if (threadIdx.x != 32) return;
+    lctx_wait(KEYS_FULL, 0);
+    if (!work[1]) return;
+    u32 phase = 0;
+    for (;;) {
+      int4 step;
+      size_t place;
+      for (int w = 0; w < 2; w++) {
+        lctx_wait(SHARE_FULL(w), phase);
+        step.x = shares[w].x, step.y = shares[w].y, step.z = shares[w].z, step.w = shares[w].w;
+        place = ((size_t)b * ${heads} + step.y) * (padded / ${tile.rows}) + step.x;${turn}
+        lctx_add_bulk(sums + place * ${layout.gradientBytes / 2} + w * ${layout.gradientBytes / 4},
+                      shared + ${layout.gradient} + w * ${layout.gradientBytes}, ${layout.gradientBytes});
+        lctx_bulk_commit();
+      }
+      lctx_bulk_wait_read();
+      lctx_arrive(SHARE_FREE(0));
+      lctx_arrive(SHARE_FREE(1));${pass}
+      phase ^= 1;
+      if (step.z & 2) break;
+    }
+    lctx_bulk_wait();
+    return;`;
+}
+
+/** The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks. */
+export function backwardText(options: BackwardOptions): Fragment {
+  const { entry, shape, tile, element, scale, hooks, ordered } = options;
+  const { groups, d, e } = shape;
+  const layout = backwardLayout(shape, tile);
+  const { stages, rows } = tile;
+  const count = rows / 2;
+  const shared = rows === 64;
+  const free = (bar: Fragment): Fragment => c`__syncwarp();
+      if (lane == 0) lctx_arrive(${bar});`;
+  return c`${ptxText(element)}
+${productText({ name: c`lctx_pairs_product`, columns: rows, left: "rows", right: "rows" }, element)}
+${productText({ name: c`lctx_value_product`, columns: e, left: "registers", right: "columns" }, element)}
+${d === e ? c`#define lctx_key_product lctx_value_product` : productText({ name: c`lctx_key_product`, columns: d, left: "registers", right: "columns" }, element)}
+${productText({ name: c`lctx_query_product`, columns: 2 * layout.gradientCount, left: "columns", right: "columns" }, element)}
+${waitText(c`lctx_pairs_first`, count, 1)}${waitText(c`lctx_pairs_done`, count, 0)}
+${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
+${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
+${hooks.text}${slopesText(options)}
+${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
+#define KEYS_FULL (bars)
+#define QUERY_FULL(n) (bars + 16 + 8 * (n))
+#define QUERY_FREE(n) (bars + ${16 + 8 * stages} + 8 * (n))
+#define OUT_FULL(n) (bars + ${16 + 16 * stages} + 8 * (n))
+#define OUT_FREE(n) (bars + ${16 + 24 * stages} + 8 * (n))
+#define SHARE_FULL(n) (bars + ${16 + 32 * stages} + 8 * (n))
+#define SHARE_FREE(n) (bars + ${32 + 32 * stages} + 8 * (n))
+
+extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
+    const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
+    const __grid_constant__ lctx_map values_map, const __grid_constant__ lctx_map outs_map, const float *powers,
+    const float *deltas, float *sums, unsigned short *key_gradient, unsigned short *value_gradient, int *turns,
+    int *counter, int batch, int queries, int keys, int start, int padded, int band${hooks.parameters}) {
+  extern __shared__ char raw[];
+  ${hooks.open}
+  char *base = raw + ((1024 - (lctx_shared(raw) & 1023)) & 1023);
+  const u32 shared = lctx_shared(base), bars = shared + ${layout.barriers};
+  /* Of each stage: step, head, 2 (the last one) + 1 (pairs must be checked), place in the order. */
+  int4 *steps = (int4 *)(base + ${layout.notes});
+  volatile int4 *shares = (volatile int4 *)(steps + ${stages});
+  volatile int *work = (volatile int *)(steps + ${stages + 2});
+  const int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);
+  if (threadIdx.x == 0) {
+    work[0] = atomicAdd(counter, 1);
+    lctx_prefetch_map(&queries_map), lctx_prefetch_map(&keys_map);
+    lctx_prefetch_map(&values_map), lctx_prefetch_map(&outs_map);
+    lctx_barrier_init(KEYS_FULL, 1);
+    for (int n = 0; n < ${stages}; n++) {
+      lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), 8);
+      lctx_barrier_init(OUT_FULL(n), 1), lctx_barrier_init(OUT_FREE(n), 8);
+    }
+    for (int n = 0; n < 2; n++) lctx_barrier_init(SHARE_FULL(n), 4), lctx_barrier_init(SHARE_FREE(n), 1);
+    lctx_barriers_ready();
+  }
+  __syncthreads();
+  const int blocks = (keys + ${tile.keys - 1}) / ${tile.keys}, pairs = batch * ${groups};
+  const int whole = band * blocks, lot = work[0] / whole, in_lot = work[0] % whole;
+  const int lot_pairs = min(band, pairs - lot * band), pair = lot * band + in_lot % lot_pairs;
+  const int n = ${ordered ? c`blocks - 1 - in_lot / lot_pairs` : c`in_lot / lot_pairs`};
+  const int b = pair / ${groups}, g = pair % ${groups}, k0 = n * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
+
+  if (group == 0) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 ${tile.registers[0]};");
+    if (threadIdx.x < 32) {${loaderText(options)}
+    }${adderText(options)}
+  }
+
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 ${tile.registers[1]};");
+  const int worker = group - 1, thread = threadIdx.x & 127, warp = thread >> 5, lane = thread & 31, quad = lane & 3;
+  const int own = worker * 64 + warp * 16 + (lane >> 2);
+  float dk[${d / 2}], dv[${e / 2}];
+#pragma unroll
+  for (int i = 0; i < ${d / 2}; i++) dk[i] = 0.0f;
+#pragma unroll
+  for (int i = 0; i < ${e / 2}; i++) dv[i] = 0.0f;
+  lctx_wait(KEYS_FULL, 0);
+  if (work[1]) {
+    const u64 key_rows = lctx_tile(shared + ${layout.key} + worker * 8192, 0);
+    const u64 value_rows = lctx_tile(shared + ${layout.value} + worker * 8192, 0);
+    const u64 query_rows = lctx_tile(shared + ${layout.query}, 0), out_rows = lctx_tile(shared + ${layout.out}, 0);
+    const u64 query_columns = lctx_tile(shared + ${layout.query}, ${rows * 128});
+    const u64 out_columns = lctx_tile(shared + ${layout.out}, ${rows * 128});
+    const u64 key_columns = lctx_tile(shared + ${layout.key}${shared ? c` + worker * ${tile.keys * 128}` : c``}, ${tile.keys * 128});
+    const u64 slope_columns = lctx_tile(shared + ${layout.slope}${shared ? c`` : c` + worker * ${tile.keys * 128}`}, ${tile.keys * 128});
+    /* This thread's row of a stored matrix of 8 by 8: the key, and which of two pieces of 8 queries. */
+    const int stored = worker * 64 + warp * 16 + (lane & 15), piece = lane >> 4;
+    const u32 slope_row = shared + ${layout.slope} + stored * 128;
+    float4 *share = (float4 *)(base + ${layout.gradient} + worker * ${layout.gradientBytes}) + thread;
+    int at = 0, buffer = 0, flags = 0;
+${
+  shared
+    ? c`    int before = 0, running = 0;
+`
+    : c``
+}
+    u32 phase = 0, share_phase = 1;
+    float s[${count}], dp[${count}], dq[${layout.gradientCount}];
+    u32 w[${rows / 4}], ds[${rows / 4}];
+    do {
+      lctx_wait(QUERY_FULL(at), phase);
+      const int4 step = steps[at];
+      flags = step.z;
+      lctx_mma_begin();
+#pragma unroll
+      for (int k = 0; k < ${d / 16}; k++)
+        lctx_pairs_product(s, key_rows + ((k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
+                           query_rows + (u64)at * ${layout.queryBytes / 16} + ((k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
+      lctx_mma_commit();
+      lctx_wait(OUT_FULL(at), phase);
+      lctx_mma_begin();
+#pragma unroll
+      for (int k = 0; k < ${e / 16}; k++)
+        lctx_pairs_product(dp, value_rows + ((k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
+                           out_rows + (u64)at * ${layout.outBytes / 16} + ((k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
+      lctx_mma_commit();
+      lctx_pairs_first(s);
+${
+  shared
+    ? c`      if (running) {
+        ${free(c`QUERY_FREE(before)`)}
+      }
+`
+    : c``
+}      lctx_pairs_done(dp);
+      const float2 *powers_at = (const float2 *)(base + ${layout.rows} + at * ${8 * rows}) + quad;
+      const int q = start + step.x * ${rows} + 2 * quad;
+      if (flags & 1)
+        lctx_guarded_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own, keys, start + queries - 1);
+      else
+        lctx_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own);
+#pragma unroll
+      for (int i = 0; i < ${rows / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
+#pragma unroll
+      for (int i = 0; i < ${rows / 4}; i++) ds[i] = lctx_pack(dp[2 * i], dp[2 * i + 1]);
+#pragma unroll
+      for (int k = 0; k < ${rows / 16}; k++) {
+        const u32 to = slope_row + buffer * ${layout.slopeBytes} + (k / 4) * ${tile.keys * 128} + ((((k % 4) * 2 + piece) ^ (stored & 7)) << 4);
+        asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(ds[4 * k]),
+                     "r"(ds[4 * k + 1]), "r"(ds[4 * k + 2]), "r"(ds[4 * k + 3]) : "memory");
+      }
+      lctx_mma_begin();
+#pragma unroll
+      for (int k = 0; k < ${rows / 16}; k++)
+        lctx_value_product(dv, w[4 * k], w[4 * k + 1], w[4 * k + 2], w[4 * k + 3],
+                           out_columns + (u64)at * ${layout.outBytes / 16} + k * 128, 1);
+      lctx_mma_commit();
+      lctx_fence_shared();
+      lctx_meet(1, 256);
+      lctx_mma_begin();
+#pragma unroll
+      for (int k = 0; k < ${tile.keys / 16}; k++)
+        lctx_query_product(dq, slope_columns + (u64)buffer * ${layout.slopeBytes / 16} + k * 128, key_columns + k * 128, k > 0);
+      lctx_mma_commit();
+#pragma unroll
+      for (int k = 0; k < ${rows / 16}; k++)
+        lctx_key_product(dk, ds[4 * k], ds[4 * k + 1], ds[4 * k + 2], ds[4 * k + 3],
+                         query_columns + (u64)at * ${layout.queryBytes / 16} + k * 128, 1);
+      lctx_mma_commit();
+      lctx_query_first(dq);
+      ${free(c`OUT_FREE(at)`)}
+      lctx_wait(SHARE_FREE(worker), share_phase);
+      share_phase ^= 1;
+#pragma unroll
+      for (int i = 0; i < ${layout.gradientCount / 4}; i++)
+        share[i * 128] = make_float4(dq[4 * i], dq[4 * i + 1], dq[4 * i + 2], dq[4 * i + 3]);
+      lctx_fence_shared();
+      if (thread == 0) shares[worker].x = step.x, shares[worker].y = step.y, shares[worker].z = step.z, shares[worker].w = step.w;
+      ${free(c`SHARE_FULL(worker)`)}
+${
+  shared
+    ? c`      before = at;
+      running = 1;
+`
+    : c`      lctx_keys_done(dk);
+      ${free(c`QUERY_FREE(at)`)}
+`
+}      buffer ^= 1;
+      if (++at == ${stages}) at = 0, phase ^= 1;
+    } while (!(flags & 2));
+    lctx_keys_done(dk);
+    lctx_values_done(dv);
+  }
+  const int key = k0 + own;
+  const size_t place = ((size_t)b * keys + key) * ${groups} + g;
+  const bool in0 = key < keys, in1 = key + 8 < keys;
+  lctx_write_keys(in0 ? key_gradient + place * ${d} : 0, dk, 0, ${realLiteral(scale)}, quad);
+  lctx_write_keys(in1 ? key_gradient + (place + ${8 * groups}) * ${d} : 0, dk, 1, ${realLiteral(scale)}, quad);
+  lctx_write_values(in0 ? value_gradient + place * ${e} : 0, dv, 0, 1.0f, quad);
+  lctx_write_values(in1 ? value_gradient + (place + ${8 * groups}) * ${e} : 0, dv, 1, 1.0f, quad);
+}
+`;
+}
