@@ -145,7 +145,7 @@ export function sm90BackwardCall(call: Sm90Attention, hookBuffers: number, order
     scratch: [
       { bytes: rowBytes, zero: false },
       { bytes: rowBytes, zero: false },
-      { bytes: product(2 * layout.gradientBytes * heads, call.batch, steps), zero: true },
+      { bytes: product(2 * layout.gradientBytes * heads, call.batch, steps), zero: !ordered },
       { bytes: ["+", 16, product(4 * heads, call.batch, steps)], zero: true },
     ],
     launches: [
@@ -175,7 +175,7 @@ export function sm90BackwardCall(call: Sm90Attention, hookBuffers: number, order
         "query gradient",
         2,
         [steps, heads, call.batch],
-        [pointer(sums), pointer(6), whole(call.queries)],
+        [pointer(sums), pointer(turns, 16), pointer(6), whole(call.queries)],
       ),
     ],
   };

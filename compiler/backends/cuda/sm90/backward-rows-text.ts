@@ -70,8 +70,10 @@ export function finishText({ entry, shape, tile, element, scale }: RowsOptions):
   const word = (n: number): Fragment =>
     c`lctx_pack(from[${4 * n}] * ${realLiteral(scale)}, from[${4 * n + 1}] * ${realLiteral(scale)})`;
   return c`${ptxText(element)}
-extern "C" __global__ void __launch_bounds__(256) ${entry}(const float *sums, unsigned short *gradient, int queries) {
+extern "C" __global__ void __launch_bounds__(256) ${entry}(const float *sums, const int *turns, unsigned short *gradient, int queries) {
   const int m = blockIdx.x, h = blockIdx.y, b = blockIdx.z;
+  /* Sums that nothing was added to are not set. */
+  const bool some = turns[((size_t)b * ${heads} + h) * gridDim.x + m] > 0;
   const float *step = sums + (((size_t)b * ${heads} + h) * gridDim.x + m) * ${2 * half};
 #pragma unroll 4
   for (int n = threadIdx.x; n < ${tile.rows * pieces}; n += 256) {
@@ -79,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(256) ${entry}(const float *sums, un
     if (t >= queries) break;
     const float *from = step + ${place};
     *(uint4 *)(gradient + (((size_t)b * queries + t) * ${heads} + h) * ${d} + 8 * j) =
-        make_uint4(${joinFragments(range(4).map(word), c`, `)});
+        some ? make_uint4(${joinFragments(range(4).map(word), c`, `)}) : make_uint4(0, 0, 0, 0);
   }
 }
 `;

@@ -14,7 +14,8 @@ export interface BackwardTile {
 export const backwardLimit = 128;
 
 export function backwardTile({ d, e }: HeadShape): BackwardTile {
-  return { keys: 128, rows: Math.max(d, e) <= 64 ? 128 : 64, stages: 2, registers: [32, 240] };
+  const small = Math.max(d, e) <= 64;
+  return { keys: 128, rows: small ? 128 : 64, stages: 2, registers: small ? [40, 232] : [24, 240] };
 }
 
 export interface BackwardLayout {
@@ -60,7 +61,7 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
   const barriers = rows + tile.stages * 2 * tile.rows * 4;
   // Keys and values; four a stage; two for each share of query gradients. Then notes: steps, shares, work, ranges.
   const notes = barriers + 8 * (2 + 4 * tile.stages + 4);
-  const sharedBytes = notes + 16 * (tile.stages + 2 + 1) + 33 * 64 + 1024;
+  const sharedBytes = notes + 16 * (tile.stages + 2 + 1) + 32 * 64 + 1024;
   return {
     threads: 384,
     keyChunks,

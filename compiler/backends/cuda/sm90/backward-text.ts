@@ -77,53 +77,70 @@ const loads = (
           `,
   );
 
+/** `lctx_place`: how many blocks of keys add to a block of queries before block n, those after it; -1 when n does not. */
+const placeText = ({ tile }: BackwardOptions): Fragment => c`
+LCTX_DEVICE int lctx_place(const lctx_pairs &p, int b, int h, int q0, int q1, int n, int keys, int2 *own) {
+  const int count = lctx_key_ranges(p, b, h, q0, q1, own);
+  int after = 0, ahead = 0;
+  bool some = false;
+#pragma unroll 1
+  for (int i = 0; i < count; i++) {
+    const int from = max(own[i].x / ${tile.keys}, ahead), to = (min(own[i].y, keys) + ${tile.keys - 1}) / ${tile.keys};
+    some = some || (n >= from && n < to);
+    after += max(0, to - max(from, n + 1));
+    ahead = max(ahead, to);
+  }
+  return some ? after : -1;
+}
+`;
+
 /** The warp that loads: keys and values once, then for each head of the group the steps of queries that see them. */
 function loaderText({ shape, tile, ordered }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
-  const rank = ordered
-    ? c`
-          /* How many blocks of keys add to this step before: those after this block. */
-          bool some = inside;
-          if (inside) {
-            int2 *own = ranges + lane * 8;
-            const int count = lctx_key_ranges(p, b, h, q0, q1, own);
-            int after = 0, ahead = 0;
-            some = false;
-            for (int i = 0; i < count; i++) {
-              const int from = max(own[i].x / ${tile.keys}, ahead), to = (min(own[i].y, keys) + ${tile.keys - 1}) / ${tile.keys};
-              some = some || (n >= from && n < to);
-              after += max(0, to - max(from, n + 1));
-              ahead = max(ahead, to);
-            }
-            rank = after;
-          }`
-    : c`
+  const some = ordered
+    ? c`const int rank = inside ? lctx_place(p, b, h, q0, q1, n, keys, ranges) : -1;
+          const bool some = rank >= 0;`
+    : c`const int rank = 0;
           const bool some = inside && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1));`;
+  // Without an order, ranges of queries; with one, lots of 32 steps, chosen by the same test as steps.
+  const open = ordered
+    ? c`
+#pragma unroll 1
+      for (int lot = 0; lot < steps_all && !end || lot == 0; lot += 1024) {
+        const int lot0 = lot + 32 * lane, lot_q0 = start + lot0 * ${tile.rows};
+        const bool touched = !end && lot0 < steps_all && lctx_place(p, b, h, lot_q0,
+            min(lot_q0 + ${32 * tile.rows}, start + queries) - 1, n, keys, ranges) >= 0;
+        u32 lots = __ballot_sync(0xffffffffu, touched) | (end ? 1u : 0u);
+#pragma unroll 1
+        for (; lots; lots &= lots - 1) {
+          const int from = lot + 32 * (__ffs(lots) - 1), to = steps_all;`
+    : c`
+      int count = 0, done = 0;
+      if (lane == 0 && !end) count = lctx_query_ranges(p, b, h, k0, min(k1, keys - 1), ranges);
+      __syncwarp();
+      count = __shfl_sync(0xffffffffu, count, 0);
+#pragma unroll 1
+      for (int i = 0; i < count || (end && i == 0); i++) {
+        const int2 own = end ? make_int2(start, start) : ranges[i];
+        const int to = (min(own.y - start, queries) + ${tile.rows - 1}) / ${tile.rows};
+        int from = max((own.x - start) / ${tile.rows}, done);
+        done = max(done, to);
+        for (bool again = true; again; from += 32, again = from < to) {`;
   return c`
     const int lane = threadIdx.x;
-    const int2 *query_ranges = (int2 *)(base + ${layout.notes + 16 * (tile.stages + 3)});
-    int2 *ranges = (int2 *)query_ranges + 8;
-    int at = 0, opened = 0, found = -1, found_head = 0, found_rank = 0;
+    int2 *ranges = (int2 *)(base + ${layout.notes + 16 * (tile.stages + 3)}) + ${ordered ? c`8 * lane` : c`0`};
+    ${ordered ? c`const int steps_all = padded / ${tile.rows};
+    ` : c``}int at = 0, opened = 0, found = -1, found_head = 0, found_rank = 0;
     u32 phase = 0;
     for (int member = 0; member <= ${heads / groups}; member++) {
       const bool end = member == ${heads / groups};
       const int h = g * ${heads / groups} + member;
-      int count = 0;
-      if (lane == 0 && !end) count = lctx_query_ranges(p, b, h, k0, min(k1, keys - 1), ranges - 8);
-      __syncwarp();
-      count = __shfl_sync(0xffffffffu, count, 0);
-      int done = 0;
-#pragma unroll 1
-      for (int i = 0; i < count || (end && i == 0); i++) {
-        const int2 own = end ? make_int2(start, start) : query_ranges[i];
-        const int to = (min(own.y - start, queries) + ${tile.rows - 1}) / ${tile.rows};
-        int from = max((own.x - start) / ${tile.rows}, done);
-        do {
+${open}
           const int m = from + lane, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
           const int q1 = min(full1, start + queries - 1);
           const bool inside = !end && m < to;
-          int rank = 0;${rank}
+          ${some}
           const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
           u32 some_steps = __ballot_sync(0xffffffffu, some);
           const u32 open_steps = __ballot_sync(0xffffffffu, open);
@@ -163,9 +180,7 @@ function loaderText({ shape, tile, ordered }: BackwardOptions): Fragment {
             found_head = h;
             found_rank = next_rank;
           }
-          from += 32;
-        } while (from < to);
-        done = max(done, to);
+        }
       }
     }
     return;`;
@@ -191,7 +206,8 @@ function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
       asm volatile("fence.proxy.async;" ::: "memory");
       __threadfence();
       asm volatile("red.release.gpu.global.add.s32 [%0], 1;" ::"l"(turns + place) : "memory");`
-    : c``;
+    : c`
+      asm volatile("red.relaxed.gpu.global.add.s32 [%0], 1;" ::"l"(turns + place) : "memory");`;
   return c`
     if (threadIdx.x != 32) return;
     lctx_wait(KEYS_FULL, 0);
@@ -204,8 +220,10 @@ function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
         lctx_wait(SHARE_FULL(w), phase);
         step.x = shares[w].x, step.y = shares[w].y, step.z = shares[w].z, step.w = shares[w].w;
         place = ((size_t)b * ${heads} + step.y) * (padded / ${tile.rows}) + step.x;${turn}
-        lctx_add_bulk(sums + place * ${layout.gradientBytes / 2} + w * ${layout.gradientBytes / 4},
-                      shared + ${layout.gradient} + w * ${layout.gradientBytes}, ${layout.gradientBytes});
+        float *to = sums + place * ${layout.gradientBytes / 2} + w * ${layout.gradientBytes / 4};
+        const u32 from = shared + ${layout.gradient} + w * ${layout.gradientBytes};
+        ${ordered ? c`if (step.w == 0) lctx_store_bulk(to, from, ${layout.gradientBytes});
+        else ` : c``}lctx_add_bulk(to, from, ${layout.gradientBytes});
         lctx_bulk_commit();
       }
       lctx_bulk_wait_read();
@@ -236,7 +254,7 @@ ${productText({ name: c`lctx_query_product`, columns: 2 * layout.gradientCount, 
 ${waitText(c`lctx_pairs_first`, count, 1)}${waitText(c`lctx_pairs_done`, count, 0)}
 ${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
 ${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
-${hooks.text}${slopesText(options)}
+${hooks.text}${ordered ? placeText(options) : c``}${slopesText(options)}
 ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
 #define KEYS_FULL (bars)
 #define QUERY_FULL(n) (bars + 16 + 8 * (n))
