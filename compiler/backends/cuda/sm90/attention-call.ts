@@ -1,31 +1,62 @@
-/** Calls of the Hopper kernels of attention: their sources, and the launches with shapes, tensor maps and scratch memory. */
-import type {
-  CudaArgument,
-  CudaCall,
-  CudaLaunch,
-  LaunchSize,
-} from "../../../../runtime/device/cuda/launch.ts";
+/** Plans the Hopper kernels of an attention node or its gradient: sources, launches, tensor maps, scratch. */
+import type { CudaArgument, CudaCall, CudaLaunch, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
+import type { BlockFacts } from "../../../ir/block-facts.ts";
+import { someExpr } from "../../../ir/expr.ts";
+import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
+import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
+import { shapeOf, type AttentionShape } from "../sm80/attention-call.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
-import { backwardLayout, backwardTile } from "./backward-shape.ts";
+import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
 import { backwardText } from "./backward-text.ts";
-import { forwardLayout, forwardTile, type HeadShape } from "./forward-shape.ts";
+import { forwardLayout, forwardLimit, forwardTile, type HeadShape } from "./forward-shape.ts";
 import { forwardText } from "./forward-text.ts";
-import type { PairHooks } from "./pair-hooks.ts";
 import type { Sm90Element } from "./ptx.ts";
 
-export interface Sm90Attention {
-  readonly shape: HeadShape;
+/** Why these kernels do not take a node; null when they do. */
+export function sm90Refusal(node: AnyAttention): string | null {
+  const { depth, width } = shapeOf(node);
+  const limit = node.kind === "attention" ? forwardLimit : backwardLimit;
+  if (node.regions.length > 1) return "several rotation regions";
+  if (node.prepended !== null) return "keys before the text";
+  if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
+  if (Math.max(depth, width) > limit) return `a head size over ${limit}`;
+  if (node.kind === "attention-gradient" && node.bufferGradients.length > 0) return "trained tables";
+  return null;
+}
+
+interface Plan {
+  readonly node: AnyAttention;
   readonly element: Sm90Element;
-  readonly scale: number;
-  readonly hooks: PairHooks;
-  /** False when every query sees every key. */
-  readonly masked: boolean;
-  readonly batch: LaunchSize;
+  readonly shape: HeadShape;
   readonly queries: LaunchSize;
   readonly keys: LaunchSize;
-  /** Position of the first query. */
-  readonly start: LaunchSize;
+  readonly pairs: CudaPairs;
+  readonly looksUp: boolean;
+  /** Buffers of operands: queries, keys, values and tables. */
+  readonly operands: number;
+}
+
+function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, lengths?: Lengths): Plan {
+  const refusal = sm90Refusal(node);
+  if (refusal !== null) throw new Error(`${node.site}: no Hopper kernel takes ${refusal}`);
+  const own: AttentionShape = shapeOf(node);
+  return {
+    node,
+    element,
+    shape: { heads: own.heads, groups: own.groups, d: own.depth, e: own.width },
+    queries: lengths?.queries ?? own.queries,
+    keys: lengths?.keys ?? own.keys,
+    pairs: cudaPairs(node, facts, 3),
+    looksUp: someExpr(node.mask, (part) => part.kind === "load"),
+    operands: 3 + node.buffers.length,
+  };
+}
+
+/** Lengths in place of those of the node's axes, for calls with fewer queries than keys. */
+export interface Lengths {
+  readonly queries: LaunchSize;
+  readonly keys: LaunchSize;
 }
 
 /** Bytes of keys and values that blocks working at the same time share through the cache. */
@@ -38,7 +69,7 @@ const product = (...parts: readonly LaunchSize[]): LaunchSize => ["*", ...parts]
 
 /** Map of a [b, t, heads, d] tensor: blocks of `rows` tokens of one head, 64 elements wide. */
 function tensorMap(
-  call: Sm90Attention,
+  element: Sm90Element,
   buffer: number,
   tokens: LaunchSize,
   heads: number,
@@ -48,8 +79,8 @@ function tensorMap(
   return {
     kind: "tensor-map",
     buffer,
-    element: call.element,
-    extents: [d, heads, tokens, call.batch],
+    element,
+    extents: [d, heads, tokens, "batch"],
     strides: [2 * d, 2 * d * heads, product(2 * d * heads, tokens)],
     box: [64, 1, rows, 1],
     swizzle: 128,
@@ -57,78 +88,81 @@ function tensorMap(
 }
 
 /** Heads whose blocks run side by side, heaviest blocks first. */
-const bandOf = ({ shape, keys }: Sm90Attention, most: number): LaunchSize => [
+const bandOf = ({ shape, keys }: Plan, most: number): LaunchSize => [
   "max",
   1,
   ["min", most, ["floor-div", Math.floor(cachedBytes / (2 * (shape.d + shape.e))), keys]],
 ];
 
-const source = (entry: string, text: Fragment) => ({
-  entry,
+const source = (entry: Fragment, text: Fragment) => ({
+  entry: entry.text,
   text: text.text,
   architecture: "sm_90a" as const,
 });
 
-/** Forward. Buffers: 0 queries, 1 keys, 2 values, 3 output, 4 log-sum-exp; the hooks' own from 5. */
-export function sm90ForwardCall(call: Sm90Attention, hookBuffers: number): CudaCall {
-  const { shape, element, scale, hooks } = call;
-  const tile = forwardTile(shape, call.masked);
+/** Buffers of the call: operands, output, log-sum-exp (f32 [b, t, h]). */
+export function sm90ForwardCall(
+  node: AttentionNode,
+  facts: BlockFacts,
+  element: Sm90Element,
+  lengths?: Lengths,
+): CudaCall {
+  const plan = planOf(node, facts, element, lengths);
+  const { shape, queries, keys, pairs, looksUp, operands } = plan;
+  const masked = node.mask.kind !== "constant";
+  const tile = forwardTile(shape, masked);
   const layout = forwardLayout(shape, tile);
-  const buffers = 5 + hookBuffers;
-  const tiles = product(call.batch, shape.heads, ["ceil-div", call.queries, tile.rows]);
+  const entry = c`lctx_attention_forward`;
+  const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
   return {
-    sources: [
-      source("lctx_attention", forwardText({ entry: c`lctx_attention`, shape, tile, element, scale, hooks })),
-    ],
-    buffers,
+    sources: [source(entry, forwardText({ entry, shape, tile, element, scale: node.scale, pairs, looksUp }))],
+    buffers: operands + 2,
     scratch: [{ bytes: 16, zero: true }],
     launches: [
       {
         source: 0,
-        label: "attention",
+        label: `${node.site}: attention`,
         grid: [["min", "multiprocessors", tiles], 1, 1],
         threads: layout.threads,
         cluster: 1,
         sharedBytes: layout.sharedBytes,
         arguments: [
-          tensorMap(call, 0, call.queries, shape.heads, shape.d, tile.rows),
-          tensorMap(call, 1, call.keys, shape.groups, shape.d, tile.keys),
-          tensorMap(call, 2, call.keys, shape.groups, shape.e, tile.keys),
-          pointer(3),
-          pointer(4),
-          pointer(buffers),
-          ...[call.batch, call.queries, call.keys, call.start, bandOf(call, 32)].map(whole),
-          ...hooks.arguments,
+          ...pairs.arguments,
+          tensorMap(element, 0, queries, shape.heads, shape.d, tile.rows),
+          tensorMap(element, 1, keys, shape.groups, shape.d, tile.keys),
+          tensorMap(element, 2, keys, shape.groups, shape.e, tile.keys),
+          ...[operands, operands + 1, operands + 2].map((n) => pointer(n)),
+          ...["batch", queries, keys, "query-start", bandOf(plan, 32)].map(whole),
         ],
       },
     ],
   };
 }
 
-/**
- * Gradient. Buffers: 0 queries, 1 keys, 2 values, 3 output, 4 log-sum-exp, 5 output gradient, 6 query gradient, 7 key
- * gradient, 8 value gradient; the hooks' own from 9.
- */
-export function sm90BackwardCall(call: Sm90Attention, hookBuffers: number, ordered = true): CudaCall {
-  const { shape, element, scale, hooks } = call;
+/** Buffers of the call: operands, output, log-sum-exp, output gradient, then gradients of queries, keys and values. */
+export function sm90BackwardCall(
+  node: AttentionGradientNode,
+  facts: BlockFacts,
+  element: Sm90Element,
+  lengths?: Lengths,
+  ordered = true,
+): CudaCall {
+  const plan = planOf(node, facts, element, lengths);
+  const { shape, queries, keys, pairs, looksUp, operands } = plan;
   const { heads, groups, d, e } = shape;
   const tile = backwardTile(shape);
   const layout = backwardLayout(shape, tile);
-  const buffers = 9 + hookBuffers;
-  const steps: LaunchSize = ["ceil-div", call.queries, tile.rows];
+  const steps: LaunchSize = ["ceil-div", queries, tile.rows];
   const padded = product(steps, tile.rows);
-  const rowBytes = product(4 * heads, call.batch, padded);
-  const rows = { shape, tile, element, scale };
+  const rowBytes = product(4 * heads, "batch", padded);
+  const rows = { shape, tile, element, scale: node.scale };
+  const [output, lse, slope, queryGradient] = [operands, operands + 1, operands + 2, operands + 3];
   // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns.
-  const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
-  const launch = (
-    label: string,
-    n: number,
-    grid: CudaLaunch["grid"],
-    args: readonly CudaArgument[],
-  ): CudaLaunch => ({
+  const [powers, deltas, sums, turns] = [operands + 6, operands + 7, operands + 8, operands + 9];
+  const [prepare, gradient, finish] = [c`lctx_attention_prepare`, c`lctx_attention_backward`, c`lctx_attention_finish`];
+  const launch = (label: string, n: number, grid: CudaLaunch["grid"], args: readonly CudaArgument[]): CudaLaunch => ({
     source: n,
-    label,
+    label: `${node.site}: ${label}`,
     grid,
     threads: n === 1 ? layout.threads : 256,
     cluster: 1,
@@ -137,45 +171,45 @@ export function sm90BackwardCall(call: Sm90Attention, hookBuffers: number, order
   });
   return {
     sources: [
-      source("lctx_prepare", prepareText({ entry: c`lctx_prepare`, ...rows })),
-      source("lctx_gradient", backwardText({ entry: c`lctx_gradient`, hooks, ordered, ...rows })),
-      source("lctx_finish", finishText({ entry: c`lctx_finish`, ...rows })),
+      source(prepare, prepareText({ entry: prepare, ...rows })),
+      source(gradient, backwardText({ entry: gradient, pairs, looksUp, ordered, ...rows })),
+      source(finish, finishText({ entry: finish, ...rows })),
     ],
-    buffers,
+    buffers: operands + 6,
     scratch: [
       { bytes: rowBytes, zero: false },
       { bytes: rowBytes, zero: false },
-      { bytes: product(2 * layout.gradientBytes * heads, call.batch, steps), zero: !ordered },
-      { bytes: ["+", 16, product(4 * heads, call.batch, steps)], zero: true },
+      { bytes: product(2 * layout.gradientBytes * heads, "batch", steps), zero: !ordered },
+      { bytes: ["+", 16, product(4 * heads, "batch", steps)], zero: true },
     ],
     launches: [
       launch(
-        "rows of attention gradient",
+        "sums of output gradients",
         0,
-        [["ceil-div", padded, preparedRows], heads, call.batch],
-        [...[3, 5, 4, powers, deltas].map((n) => pointer(n)), whole(call.queries), whole(padded)],
+        [["ceil-div", padded, preparedRows], heads, "batch"],
+        [...[output, slope, lse, powers, deltas].map((n) => pointer(n)), whole(queries), whole(padded)],
       ),
       launch(
-        "attention gradient",
+        "gradient of keys and values",
         1,
-        [product(groups, call.batch, ["ceil-div", call.keys, tile.keys]), 1, 1],
+        [product(groups, "batch", ["ceil-div", keys, tile.keys]), 1, 1],
         [
-          tensorMap(call, 0, call.queries, heads, d, tile.rows),
-          tensorMap(call, 1, call.keys, groups, d, tile.keys),
-          tensorMap(call, 2, call.keys, groups, e, tile.keys),
-          tensorMap(call, 5, call.queries, heads, e, tile.rows),
-          ...[powers, deltas, sums, 7, 8].map((n) => pointer(n)),
+          ...pairs.arguments,
+          tensorMap(element, 0, queries, heads, d, tile.rows),
+          tensorMap(element, 1, keys, groups, d, tile.keys),
+          tensorMap(element, 2, keys, groups, e, tile.keys),
+          tensorMap(element, slope, queries, heads, e, tile.rows),
+          ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
           pointer(turns, 16),
           pointer(turns),
-          ...[call.batch, call.queries, call.keys, call.start, padded, bandOf(call, 8)].map(whole),
-          ...hooks.arguments,
+          ...["batch", queries, keys, "query-start", padded, bandOf(plan, 8)].map(whole),
         ],
       ),
       launch(
-        "query gradient",
+        "gradient of queries",
         2,
-        [steps, heads, call.batch],
-        [pointer(sums), pointer(turns, 16), pointer(6), whole(call.queries)],
+        [steps, heads, "batch"],
+        [pointer(sums), pointer(turns, 16), pointer(queryGradient), whole(queries)],
       ),
     ],
   };

@@ -59,9 +59,9 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
   const gradient = slope + 2 * slopeBytes;
   const rows = gradient + 2 * gradientBytes;
   const barriers = rows + tile.stages * 2 * tile.rows * 4;
-  // Keys and values; four a stage; two for each share of query gradients. Then notes: steps, shares, work, ranges.
-  const notes = barriers + 8 * (2 + 4 * tile.stages + 4);
-  const sharedBytes = notes + 16 * (tile.stages + 2 + 1) + 32 * 64 + 1024;
+  // Keys and values; four a stage; three for each share of query gradients. Then notes: steps, shares, work.
+  const notes = barriers + 8 * (2 + 4 * tile.stages + 6);
+  const sharedBytes = notes + 16 * (tile.stages + 4 + 1) + 1024;
   return {
     threads: 384,
     keyChunks,

@@ -2,8 +2,8 @@
 import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel.ts";
 import { backwardLayout, type BackwardTile } from "./backward-shape.ts";
 import { chunks, type HeadShape } from "./forward-shape.ts";
-import { writeRowsText } from "./forward-text.ts";
-import type { PairHooks } from "./pair-hooks.ts";
+import type { CudaPairs } from "../attention/pairs.ts";
+import { blockRangesText, writeRowsText } from "./forward-text.ts";
 import { ptxText, type Sm90Element } from "./ptx.ts";
 import { productText, range, waitText } from "./wgmma.ts";
 
@@ -13,23 +13,28 @@ export interface BackwardOptions {
   readonly tile: BackwardTile;
   readonly element: Sm90Element;
   readonly scale: number;
-  readonly hooks: PairHooks;
-  /** Blocks of keys add to a query's gradient one after another, last keys first: the same bits at each run. */
+  readonly pairs: CudaPairs;
+  /** The mask reads tables: it is then found in a loop of its own, away from accumulators. */
+  readonly looksUp: boolean;
+  /** Blocks of keys add to a query's gradient one after another, first keys first: the same bits at each run. */
   readonly ordered: boolean;
 }
 
 /** `lctx_slopes`: weights (in place of logits) and logit gradients (in place of weight gradients) of a step. */
-function slopesText({ hooks, scale, tile }: BackwardOptions): Fragment {
+function slopesText({ pairs, scale, tile, looksUp }: BackwardOptions): Fragment {
   const count = tile.rows / 2;
   const loop = (guard: boolean): Fragment => {
     const column = guard ? c`min(q + (i >> 2) * 8 + (i & 1), last)` : c`q + (i >> 2) * 8 + (i & 1)`;
-    const place = hooks.scored ? c`const int row = ${column}, column = i & 2 ? k + 8 : k;` : c``;
-    const exponent = hooks.scored
+    const inline = guard && !looksUp;
+    const place = pairs.scored || inline ? c`const int row = ${column}, column = i & 2 ? k + 8 : k;` : c``;
+    const exponent = pairs.scored
       ? c`lctx_score(p, s[i] * ${realLiteral(scale)}, b, h, row, column) * LCTX_LOG2E`
       : c`s[i] * ${realLiteral(scale * Math.LOG2E)}`;
-    const weight = c`lctx_exp2(${exponent} - (i & 1 ? power.y : power.x))`;
-    const slope = hooks.scored ? c` * lctx_slope(p, s[i] * ${realLiteral(scale)}, b, h, row, column)` : c``;
-    const seen = guard
+    const weight = c`lctx_ex2(${exponent} - (i & 1 ? power.y : power.x))`;
+    const slope = pairs.scored ? c` * lctx_slope(p, s[i] * ${realLiteral(scale)}, b, h, row, column)` : c``;
+    const seen = inline
+      ? c`(column < keys) & lctx_see(p, b, h, row, column) ? ${weight} : 0.0f`
+      : guard
       ? c`(i & 2 ? seen1 : seen0) >> ((i >> 2) * 2 + (i & 1)) & 1 ? ${weight} : 0.0f`
       : weight;
     return c`
@@ -43,19 +48,19 @@ function slopesText({ hooks, scale, tile }: BackwardOptions): Fragment {
   }
 `;
   };
-  const signature = c`const lctx_pairs &p, float (&s)[${count}], float (&dp)[${count}], const float2 *powers,
-    const float2 *deltas, int b, int h, int q, int k`;
-  return c`
-LCTX_DEVICE void lctx_slopes(${signature}) {${loop(false)}}
-/* Which pairs are seen is found first, in a loop that touches no accumulator. */
-LCTX_DEVICE void lctx_guarded_slopes(${signature}, int keys, int last) {
+  const seen = c`
   u32 seen0 = 0, seen1 = 0;
 #pragma unroll 4
   for (int n = 0; n < ${count / 2}; n++) {
     const int row = min(q + (n >> 1) * 8 + (n & 1), last);
     if (k < keys) seen0 |= (u32)lctx_see(p, b, h, row, k) << n;
     if (k + 8 < keys) seen1 |= (u32)lctx_see(p, b, h, row, k + 8) << n;
-  }
+  }`;
+  const signature = c`const lctx_pairs &p, float (&s)[${count}], float (&dp)[${count}], const float2 *powers,
+    const float2 *deltas, int b, int h, int q, int k`;
+  return c`
+LCTX_DEVICE void lctx_slopes(${signature}) {${loop(false)}}
+LCTX_DEVICE void lctx_guarded_slopes(${signature}, int keys, int last) {${looksUp ? seen : c``}
 ${loop(true)}}
 `;
 }
@@ -77,77 +82,61 @@ const loads = (
           `,
   );
 
-/** `lctx_place`: how many blocks of keys add to a block of queries before block n, those after it; -1 when n does not. */
-const placeText = ({ tile }: BackwardOptions): Fragment => c`
-LCTX_DEVICE int lctx_place(const lctx_pairs &p, int b, int h, int q0, int q1, int n, int keys, int2 *own) {
-  const int count = lctx_key_ranges(p, b, h, q0, q1, own);
-  int after = 0, ahead = 0;
-  bool some = false;
-#pragma unroll 1
-  for (int i = 0; i < count; i++) {
-    const int from = max(own[i].x / ${tile.keys}, ahead), to = (min(own[i].y, keys) + ${tile.keys - 1}) / ${tile.keys};
-    some = some || (n >= from && n < to);
-    after += max(0, to - max(from, n + 1));
-    ahead = max(ahead, to);
-  }
-  return some ? after : -1;
+/** `lctx_turn`: how many blocks of keys add to a block of queries before block n, those ahead of it; -1 when n does not. */
+const turnText = ({ tile }: BackwardOptions): Fragment => c`
+LCTX_DEVICE int lctx_turn(const lctx_pairs &p, int b, int h, int q0, int q1, int n) {
+  const lctx_ranges r = lctx_key_ranges(p, b, h, q0, q1, ${tile.keys});
+  if (!lctx_within(r, n)) return -1;
+  int ahead = 0, at = 0;
+#pragma unroll
+  for (int i = 0; i < LCTX_MOST_RANGES; i++)
+    if (i < r.count && at < n) {
+      const int from = lctx_next_block(r, at);
+      int to = from;
+#pragma unroll
+      for (int x = 0; x < LCTX_MOST_RANGES; x++)
+        if (x < r.count && from >= r.from[x] && from < r.to[x]) to = max(to, r.to[x]);
+      ahead += max(0, min(to, n) - min(from, n));
+      at = to;
+    }
+  return ahead;
 }
 `;
 
 /** The warp that loads: keys and values once, then for each head of the group the steps of queries that see them. */
-function loaderText({ shape, tile, ordered }: BackwardOptions): Fragment {
+function loaderText({ shape, tile }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
-  const some = ordered
-    ? c`const int rank = inside ? lctx_place(p, b, h, q0, q1, n, keys, ranges) : -1;
-          const bool some = rank >= 0;`
-    : c`const int rank = 0;
-          const bool some = inside && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1));`;
-  // Without an order, ranges of queries; with one, lots of 32 steps, chosen by the same test as steps.
-  const open = ordered
-    ? c`
-#pragma unroll 1
-      for (int lot = 0; lot < steps_all && !end || lot == 0; lot += 1024) {
-        const int lot0 = lot + 32 * lane, lot_q0 = start + lot0 * ${tile.rows};
-        const bool touched = !end && lot0 < steps_all && lctx_place(p, b, h, lot_q0,
-            min(lot_q0 + ${32 * tile.rows}, start + queries) - 1, n, keys, ranges) >= 0;
-        u32 lots = __ballot_sync(0xffffffffu, touched) | (end ? 1u : 0u);
-#pragma unroll 1
-        for (; lots; lots &= lots - 1) {
-          const int from = lot + 32 * (__ffs(lots) - 1), to = steps_all;`
-    : c`
-      int count = 0, done = 0;
-      if (lane == 0 && !end) count = lctx_query_ranges(p, b, h, k0, min(k1, keys - 1), ranges);
-      __syncwarp();
-      count = __shfl_sync(0xffffffffu, count, 0);
-#pragma unroll 1
-      for (int i = 0; i < count || (end && i == 0); i++) {
-        const int2 own = end ? make_int2(start, start) : ranges[i];
-        const int to = (min(own.y - start, queries) + ${tile.rows - 1}) / ${tile.rows};
-        int from = max((own.x - start) / ${tile.rows}, done);
-        done = max(done, to);
-        for (bool again = true; again; from += 32, again = from < to) {`;
   return c`
     const int lane = threadIdx.x;
-    int2 *ranges = (int2 *)(base + ${layout.notes + 16 * (tile.stages + 3)}) + ${ordered ? c`8 * lane` : c`0`};
-    ${ordered ? c`const int steps_all = padded / ${tile.rows};
-    ` : c``}int at = 0, opened = 0, found = -1, found_head = 0, found_rank = 0;
+    int at = 0, opened = 0, found = -1, found_head = 0, found_turn = 0;
     u32 phase = 0;
+    /* Steps go from the last queries to the first, in lots of 32, chosen by the same test as steps. */
+    const int steps_all = padded / ${tile.rows};
+#pragma unroll 1
     for (int member = 0; member <= ${heads / groups}; member++) {
       const bool end = member == ${heads / groups};
       const int h = g * ${heads / groups} + member;
-${open}
-          const int m = from + lane, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
+#pragma unroll 1
+      for (int lot = 0; (lot < steps_all && !end) || lot == 0; lot += 1024) {
+        const int lot_last = steps_all - 1 - lot - 32 * lane, lot_first = max(lot_last - 31, 0);
+        const bool touched = !end && lot_last >= 0 && lctx_turn(p, b, h, start + lot_first * ${tile.rows},
+            start + min((lot_last + 1) * ${tile.rows}, queries) - 1, n) >= 0;
+        u32 lots = __ballot_sync(0xffffffffu, touched) | (end ? 1u : 0u);
+#pragma unroll 1
+        for (; lots; lots &= lots - 1) {
+          const int from = steps_all - 1 - lot - 32 * (__ffs(lots) - 1);
+          const int m = from - lane, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
           const int q1 = min(full1, start + queries - 1);
-          const bool inside = !end && m < to;
-          ${some}
+          const int turn = !end && m >= 0 ? lctx_turn(p, b, h, q0, q1, n) : -1;
+          const bool some = turn >= 0;
           const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
           u32 some_steps = __ballot_sync(0xffffffffu, some);
           const u32 open_steps = __ballot_sync(0xffffffffu, open);
           while (some_steps || (end && found >= 0) || (end && !opened)) {
             const int bit = (__ffs(some_steps) - 1) & 31;
-            const int next = some_steps ? 2 * (from + bit) + !(open_steps >> bit & 1) : -1;
-            const int next_rank = __shfl_sync(0xffffffffu, rank, bit);
+            const int next = some_steps ? 2 * (from - bit) + !(open_steps >> bit & 1) : -1;
+            const int next_turn = __shfl_sync(0xffffffffu, turn, bit);
             some_steps &= some_steps - 1;
             if (!opened && (found >= 0 || end)) {
               opened = 1;
@@ -166,7 +155,7 @@ ${open}
               const int z = (found >> 1) * ${tile.rows};
               const size_t row = ((size_t)b * ${heads} + found_head) * padded + z;
               lctx_wait(QUERY_FREE(at), phase ^ 1);
-              steps[at] = make_int4(found >> 1, found_head, (next < 0 ? 2 : 0) + (found & 1), found_rank);
+              steps[at] = make_int4(found >> 1, found_head, (next < 0 ? 2 : 0) + (found & 1), found_turn);
               lctx_expect(QUERY_FULL(at), ${layout.queryBytes + 4 * tile.rows});
           ${loads(c`queries_map`, c`shared + ${layout.query} + at * ${layout.queryBytes}`, chunks(d), tile.rows, c`QUERY_FULL(at)`, c`LCTX_READ_OFTEN`, c`found_head, z, b`)}
               lctx_load_row(shared + ${layout.rows} + at * ${8 * tile.rows}, powers + row, ${4 * tile.rows}, QUERY_FULL(at));
@@ -178,7 +167,7 @@ ${open}
             if (found >= 0 && ++at == ${tile.stages}) at = 0, phase ^= 1;
             found = next;
             found_head = h;
-            found_rank = next_rank;
+            found_turn = next_turn;
           }
         }
       }
@@ -186,59 +175,57 @@ ${open}
     return;`;
 }
 
-/** One thread that adds the shares of query gradients to device memory. */
+/**
+ * Two threads that add the shares of query gradients to device memory, one those of even steps and one those of odd
+ * ones: while one waits until its sums are there for others to see, the other starts. The first addition only stores.
+ */
 function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
   const { heads } = shape;
   const layout = backwardLayout(shape, tile);
-  const turn = ordered
+  const wait = ordered
     ? c`
         if (w == 0) {
-          const int *turn = turns + place;
           int passed;
-          do asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(passed) : "l"(turn) : "memory");
+          do asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(passed) : "l"(turns + place) : "memory");
           while (passed != step.w);
           asm volatile("fence.proxy.async;" ::: "memory");
         }`
     : c``;
-  const pass = ordered
-    ? c`
-      lctx_bulk_wait();
-      asm volatile("fence.proxy.async;" ::: "memory");
-      __threadfence();
-      asm volatile("red.release.gpu.global.add.s32 [%0], 1;" ::"l"(turns + place) : "memory");`
-    : c`
-      asm volatile("red.relaxed.gpu.global.add.s32 [%0], 1;" ::"l"(turns + place) : "memory");`;
+  const add = c`lctx_add_bulk(to, from, ${layout.gradientBytes});`;
   return c`
-    if (threadIdx.x != 32) return;
+    if (threadIdx.x != 32 && threadIdx.x != 64) return;
+    const int odd = threadIdx.x == 64;
     lctx_wait(KEYS_FULL, 0);
     if (!work[1]) return;
     u32 phase = 0;
     for (;;) {
       int4 step;
       size_t place;
+#pragma unroll
       for (int w = 0; w < 2; w++) {
-        lctx_wait(SHARE_FULL(w), phase);
-        step.x = shares[w].x, step.y = shares[w].y, step.z = shares[w].z, step.w = shares[w].w;
-        place = ((size_t)b * ${heads} + step.y) * (padded / ${tile.rows}) + step.x;${turn}
+        lctx_wait(SHARE_FULL(odd, w), phase);
+        const volatile int4 &note = shares[2 * odd + w];
+        step.x = note.x, step.y = note.y, step.z = note.z, step.w = note.w;
+        if (step.z & 4) return;
+        place = ((size_t)b * ${heads} + step.y) * (padded / ${tile.rows}) + step.x;${wait}
         float *to = sums + place * ${layout.gradientBytes / 2} + w * ${layout.gradientBytes / 4};
         const u32 from = shared + ${layout.gradient} + w * ${layout.gradientBytes};
         ${ordered ? c`if (step.w == 0) lctx_store_bulk(to, from, ${layout.gradientBytes});
-        else ` : c``}lctx_add_bulk(to, from, ${layout.gradientBytes});
+        else ${add}` : add}
         lctx_bulk_commit();
+        lctx_bulk_wait_read();
+        lctx_arrive(SHARE_FREE(w));
       }
-      lctx_bulk_wait_read();
-      lctx_arrive(SHARE_FREE(0));
-      lctx_arrive(SHARE_FREE(1));${pass}
+      lctx_bulk_wait();
+      asm volatile("fence.proxy.async;" ::: "memory");
+      asm volatile("red.release.gpu.global.add.s32 [%0], 1;" ::"l"(turns + place) : "memory");
       phase ^= 1;
-      if (step.z & 2) break;
-    }
-    lctx_bulk_wait();
-    return;`;
+    }`;
 }
 
 /** The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks. */
 export function backwardText(options: BackwardOptions): Fragment {
-  const { entry, shape, tile, element, scale, hooks, ordered } = options;
+  const { entry, shape, tile, element, scale, pairs, ordered } = options;
   const { groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
   const { stages, rows } = tile;
@@ -254,29 +241,29 @@ ${productText({ name: c`lctx_query_product`, columns: 2 * layout.gradientCount, 
 ${waitText(c`lctx_pairs_first`, count, 1)}${waitText(c`lctx_pairs_done`, count, 0)}
 ${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
 ${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
-${hooks.text}${ordered ? placeText(options) : c``}${slopesText(options)}
+${pairs.functions}${blockRangesText}${turnText(options)}${slopesText(options)}
 ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
 #define KEYS_FULL (bars)
 #define QUERY_FULL(n) (bars + 16 + 8 * (n))
 #define QUERY_FREE(n) (bars + ${16 + 8 * stages} + 8 * (n))
 #define OUT_FULL(n) (bars + ${16 + 16 * stages} + 8 * (n))
 #define OUT_FREE(n) (bars + ${16 + 24 * stages} + 8 * (n))
-#define SHARE_FULL(n) (bars + ${16 + 32 * stages} + 8 * (n))
-#define SHARE_FREE(n) (bars + ${32 + 32 * stages} + 8 * (n))
+#define SHARE_FREE(n) (bars + ${16 + 32 * stages} + 8 * (n))
+#define SHARE_FULL(odd, n) (bars + ${32 + 32 * stages} + 16 * (odd) + 8 * (n))
 
 extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
-    const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
+    ${pairs.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
     const __grid_constant__ lctx_map values_map, const __grid_constant__ lctx_map outs_map, const float *powers,
     const float *deltas, float *sums, unsigned short *key_gradient, unsigned short *value_gradient, int *turns,
-    int *counter, int batch, int queries, int keys, int start, int padded, int band${hooks.parameters}) {
+    int *counter, int batch, int queries, int keys, int start, int padded, int band) {
   extern __shared__ char raw[];
-  ${hooks.open}
+  ${pairs.build}
   char *base = raw + ((1024 - (lctx_shared(raw) & 1023)) & 1023);
   const u32 shared = lctx_shared(base), bars = shared + ${layout.barriers};
   /* Of each stage: step, head, 2 (the last one) + 1 (pairs must be checked), place in the order. */
   int4 *steps = (int4 *)(base + ${layout.notes});
   volatile int4 *shares = (volatile int4 *)(steps + ${stages});
-  volatile int *work = (volatile int *)(steps + ${stages + 2});
+  volatile int *work = (volatile int *)(steps + ${stages + 4});
   const int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);
   if (threadIdx.x == 0) {
     work[0] = atomicAdd(counter, 1);
@@ -287,15 +274,18 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
       lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), 8);
       lctx_barrier_init(OUT_FULL(n), 1), lctx_barrier_init(OUT_FREE(n), 8);
     }
-    for (int n = 0; n < 2; n++) lctx_barrier_init(SHARE_FULL(n), 4), lctx_barrier_init(SHARE_FREE(n), 1);
+    for (int n = 0; n < 2; n++) {
+      lctx_barrier_init(SHARE_FULL(0, n), 4), lctx_barrier_init(SHARE_FULL(1, n), 4);
+      lctx_barrier_init(SHARE_FREE(n), 1);
+    }
     lctx_barriers_ready();
   }
   __syncthreads();
-  const int blocks = (keys + ${tile.keys - 1}) / ${tile.keys}, pairs = batch * ${groups};
+  const int blocks = (keys + ${tile.keys - 1}) / ${tile.keys}, key_heads = batch * ${groups};
   const int whole = band * blocks, lot = work[0] / whole, in_lot = work[0] % whole;
-  const int lot_pairs = min(band, pairs - lot * band), pair = lot * band + in_lot % lot_pairs;
-  const int n = ${ordered ? c`blocks - 1 - in_lot / lot_pairs` : c`in_lot / lot_pairs`};
-  const int b = pair / ${groups}, g = pair % ${groups}, k0 = n * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
+  const int lot_heads = min(band, key_heads - lot * band), key_head = lot * band + in_lot % lot_heads;
+  const int n = in_lot / lot_heads;
+  const int b = key_head / ${groups}, g = key_head % ${groups}, k0 = n * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
 
   if (group == 0) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 ${tile.registers[0]};");
@@ -313,13 +303,9 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   for (int i = 0; i < ${e / 2}; i++) dv[i] = 0.0f;
   lctx_wait(KEYS_FULL, 0);
   if (work[1]) {
-    const u64 key_rows = lctx_tile(shared + ${layout.key} + worker * 8192, 0);
-    const u64 value_rows = lctx_tile(shared + ${layout.value} + worker * 8192, 0);
-    const u64 query_rows = lctx_tile(shared + ${layout.query}, 0), out_rows = lctx_tile(shared + ${layout.out}, 0);
-    const u64 query_columns = lctx_tile(shared + ${layout.query}, ${rows * 128});
-    const u64 out_columns = lctx_tile(shared + ${layout.out}, ${rows * 128});
-    const u64 key_columns = lctx_tile(shared + ${layout.key}${shared ? c` + worker * ${tile.keys * 128}` : c``}, ${tile.keys * 128});
-    const u64 slope_columns = lctx_tile(shared + ${layout.slope}${shared ? c`` : c` + worker * ${tile.keys * 128}`}, ${tile.keys * 128});
+    /* Tiles that stay and tiles that move on, from the base of shared memory; this warpgroup's rows, and its half. */
+    const u64 still = lctx_tile(shared, ${tile.keys * 128}), moving = lctx_tile(shared, ${rows * 128});
+    const u64 own_rows = still + worker * 512, own_half = still + worker * ${tile.keys * 8};
     /* This thread's row of a stored matrix of 8 by 8: the key, and which of two pieces of 8 queries. */
     const int stored = worker * 64 + warp * 16 + (lane & 15), piece = lane >> 4;
     const u32 slope_row = shared + ${layout.slope} + stored * 128;
@@ -341,15 +327,15 @@ ${
       lctx_mma_begin();
 #pragma unroll
       for (int k = 0; k < ${d / 16}; k++)
-        lctx_pairs_product(s, key_rows + ((k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
-                           query_rows + (u64)at * ${layout.queryBytes / 16} + ((k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
+        lctx_pairs_product(s, own_rows + (${layout.key} + (k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
+                           moving + (u64)at * ${layout.queryBytes / 16} + (${layout.query} + (k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
       lctx_mma_commit();
       lctx_wait(OUT_FULL(at), phase);
       lctx_mma_begin();
 #pragma unroll
       for (int k = 0; k < ${e / 16}; k++)
-        lctx_pairs_product(dp, value_rows + ((k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
-                           out_rows + (u64)at * ${layout.outBytes / 16} + ((k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
+        lctx_pairs_product(dp, own_rows + (${layout.value} + (k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
+                           moving + (u64)at * ${layout.outBytes / 16} + (${layout.out} + (k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
       lctx_mma_commit();
       lctx_pairs_first(s);
 ${
@@ -380,19 +366,20 @@ ${
 #pragma unroll
       for (int k = 0; k < ${rows / 16}; k++)
         lctx_value_product(dv, w[4 * k], w[4 * k + 1], w[4 * k + 2], w[4 * k + 3],
-                           out_columns + (u64)at * ${layout.outBytes / 16} + k * 128, 1);
+                           moving + (u64)at * ${layout.outBytes / 16} + ${layout.out / 16} + k * 128, 1);
       lctx_mma_commit();
       lctx_fence_shared();
       lctx_meet(1, 256);
       lctx_mma_begin();
 #pragma unroll
       for (int k = 0; k < ${tile.keys / 16}; k++)
-        lctx_query_product(dq, slope_columns + (u64)buffer * ${layout.slopeBytes / 16} + k * 128, key_columns + k * 128, k > 0);
+        lctx_query_product(dq, ${shared ? c`still` : c`own_half`} + (u64)buffer * ${layout.slopeBytes / 16} + ${layout.slope / 16} + k * 128,
+                           ${shared ? c`own_half` : c`still`} + ${layout.key / 16} + k * 128, k > 0);
       lctx_mma_commit();
 #pragma unroll
       for (int k = 0; k < ${rows / 16}; k++)
         lctx_key_product(dk, ds[4 * k], ds[4 * k + 1], ds[4 * k + 2], ds[4 * k + 3],
-                         query_columns + (u64)at * ${layout.queryBytes / 16} + k * 128, 1);
+                         moving + (u64)at * ${layout.queryBytes / 16} + ${layout.query / 16} + k * 128, 1);
       lctx_mma_commit();
       lctx_query_first(dq);
       ${free(c`OUT_FREE(at)`)}
@@ -402,8 +389,11 @@ ${
       for (int i = 0; i < ${layout.gradientCount / 4}; i++)
         share[i * 128] = make_float4(dq[4 * i], dq[4 * i + 1], dq[4 * i + 2], dq[4 * i + 3]);
       lctx_fence_shared();
-      if (thread == 0) shares[worker].x = step.x, shares[worker].y = step.y, shares[worker].z = step.z, shares[worker].w = step.w;
-      ${free(c`SHARE_FULL(worker)`)}
+      if (thread == 0) {
+        volatile int4 &note = shares[2 * buffer + worker];
+        note.x = step.x, note.y = step.y, note.z = 0, note.w = step.w;
+      }
+      ${free(c`SHARE_FULL(buffer, worker)`)}
 ${
   shared
     ? c`      before = at;
@@ -417,6 +407,13 @@ ${
     } while (!(flags & 2));
     lctx_keys_done(dk);
     lctx_values_done(dv);
+    /* Both threads that add may stop. */
+#pragma unroll
+    for (int n = 0; n < 2; n++, buffer ^= 1) {
+      if (n == 1) lctx_wait(SHARE_FREE(worker), share_phase);
+      if (thread == 0) shares[2 * buffer + worker].z = 4;
+      ${free(c`SHARE_FULL(buffer, worker)`)}
+    }
   }
   const int key = k0 + own;
   const size_t place = ((size_t)b * keys + key) * ${groups} + g;

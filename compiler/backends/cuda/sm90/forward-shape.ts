@@ -26,6 +26,9 @@ export interface ForwardTile {
   readonly turns: boolean;
 }
 
+/** Largest size of queries, keys and values that the kernel takes. */
+export const forwardLimit = 256;
+
 /** Tiles by head size; `masked`: blocks of keys are skipped, so small blocks save work. */
 export function forwardTile({ d, e }: HeadShape, masked: boolean): ForwardTile {
   const size = Math.max(d, e);
@@ -38,6 +41,9 @@ export function forwardTile({ d, e }: HeadShape, masked: boolean): ForwardTile {
   return { ...two, keys: 80, turns: false };
 }
 
+/** Shared memory of one block on this processor. */
+export const mostShared = 227 * 1024;
+
 export interface ForwardLayout {
   readonly threads: number;
   readonly query: number;
@@ -45,6 +51,8 @@ export interface ForwardLayout {
   readonly value: number;
   readonly barriers: number;
   readonly notes: number;
+  /** Blocks of queries that fit: with two, the next one is loaded while one is worked on. */
+  readonly queryStages: number;
   readonly queryBytes: number;
   readonly keyBytes: number;
   readonly valueBytes: number;
@@ -56,12 +64,16 @@ export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayou
   const queryBytes = chunks(shape.d) * tile.rows * 128;
   const keyBytes = chunks(shape.d) * tile.keys * 128;
   const valueBytes = chunks(shape.e) * tile.keys * 128;
-  const key = queryBytes;
+  const streams = tile.stages * (keyBytes + valueBytes);
+  // Barriers: two a block of queries, four a stage. Notes of the loading warp: tile and block numbers.
+  const rest = (queryStages: number): number => 8 * (2 * queryStages + 4 * tile.stages) + 8 * queryStages + 4 * tile.stages;
+  const bytes = (queryStages: number): number => queryStages * queryBytes + streams + rest(queryStages) + 1024;
+  const queryStages = bytes(2) <= mostShared ? 2 : 1;
+  const key = queryStages * queryBytes;
   const value = key + tile.stages * keyBytes;
-  const barriers = value + tile.stages * valueBytes;
-  // Two barriers for queries, four a stage; then the notes of the loading warp: tile, block of each stage, ranges.
-  const notes = barriers + 8 * (2 + 4 * tile.stages);
-  const sharedBytes = notes + 4 * (4 + 4 + 16) + 1024;
+  const barriers = key + streams;
+  const notes = barriers + 8 * (2 * queryStages + 4 * tile.stages);
+  const sharedBytes = bytes(queryStages);
   return {
     threads: 128 + 2 * tile.rows,
     query: 0,
@@ -69,6 +81,7 @@ export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayou
     value,
     barriers,
     notes,
+    queryStages,
     queryBytes,
     keyBytes,
     valueBytes,

@@ -1,7 +1,7 @@
 /** Text of the forward kernel: a warp that loads tiles, and warpgroups that overlap products with soft-max. */
 import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel.ts";
 import { chunks, forwardLayout, type ForwardTile, type HeadShape } from "./forward-shape.ts";
-import type { PairHooks } from "./pair-hooks.ts";
+import type { CudaPairs } from "../attention/pairs.ts";
 import { ptxText, type Sm90Element } from "./ptx.ts";
 import { productText, range, waitText } from "./wgmma.ts";
 
@@ -12,33 +12,44 @@ export interface ForwardOptions {
   readonly element: Sm90Element;
   /** Factor on dot products. */
   readonly scale: number;
-  readonly hooks: PairHooks;
+  readonly pairs: CudaPairs;
+  /** The mask reads tables: it is then found in a loop of its own, away from accumulators. */
+  readonly looksUp: boolean;
 }
 
 /** True when logits are taken times the scale before anything else; otherwise the scale is part of the exponent. */
-export const scalesFirst = (scale: number, hooks: PairHooks): boolean => hooks.scored || !(scale > 0);
+export const scalesFirst = (scale: number, pairs: CudaPairs): boolean => pairs.scored || !(scale > 0);
 
 /** `lctx_scores`, `lctx_guarded_scores`: score and mask of a block that a thread holds part of. */
-function scoresText({ hooks, scale, tile }: ForwardOptions): Fragment {
+function scoresText({ pairs, scale, tile, looksUp }: ForwardOptions): Fragment {
   const count = tile.keys / 2;
-  const scaled = scalesFirst(scale, hooks) ? c`s[i] * ${realLiteral(scale)}` : c`s[i]`;
-  const score = hooks.scored ? c`lctx_score(p, ${scaled}, b, h, row, column)` : scaled;
+  const scaled = scalesFirst(scale, pairs) ? c`s[i] * ${realLiteral(scale)}` : c`s[i]`;
+  const score = pairs.scored ? c`lctx_score(p, ${scaled}, b, h, row, column)` : scaled;
   const place = c`const int row = i & 2 ? q1 : q0, column = k + (i >> 2) * 8 + (i & 1);`;
-  const plain = scalesFirst(scale, hooks)
+  const plain = scalesFirst(scale, pairs)
     ? c`
 #pragma unroll
   for (int i = 0; i < ${count}; i++) {
-    ${hooks.scored ? place : c``}
+    ${pairs.scored ? place : c``}
     s[i] = ${score};
   }`
     : c``;
-  const word = tile.keys > 128 ? c`u64` : c`u32`;
-  return c`
+  const head = c`
 LCTX_DEVICE void lctx_scores(const lctx_pairs &p, float (&s)[${count}], int b, int h, int q0, int q1, int k) {${plain}
 }
-/* Which pairs are seen is found first, in a loop that touches no accumulator. */
 LCTX_DEVICE void lctx_guarded_scores(const lctx_pairs &p, float (&s)[${count}], int b, int h, int q0, int q1, int k,
-                                     int keys) {
+                                     int keys) {`;
+  if (!looksUp)
+    return c`${head}
+#pragma unroll
+  for (int i = 0; i < ${count}; i++) {
+    ${place}
+    s[i] = (column < keys) & lctx_see(p, b, h, row, column) ? ${score} : -LCTX_INF;
+  }
+}
+`;
+  const word = tile.keys > 128 ? c`u64` : c`u32`;
+  return c`${head}
   ${word} seen0 = 0, seen1 = 0;
 #pragma unroll 4
   for (int n = 0; n < ${count / 2}; n++) {
@@ -50,7 +61,7 @@ LCTX_DEVICE void lctx_guarded_scores(const lctx_pairs &p, float (&s)[${count}], 
   }
 #pragma unroll
   for (int i = 0; i < ${count}; i++) {
-    ${hooks.scored ? place : c``}
+    ${pairs.scored ? place : c``}
     s[i] = (i & 2 ? seen1 : seen0) >> ((i >> 2) * 2 + (i & 1)) & 1 ? ${score} : -LCTX_INF;
   }
 }
@@ -58,9 +69,9 @@ LCTX_DEVICE void lctx_guarded_scores(const lctx_pairs &p, float (&s)[${count}], 
 }
 
 /** The running soft-max of two rows a thread. Weights replace scores; `exponent` is the factor to powers of two. */
-function softmaxText({ tile, shape, scale, hooks }: ForwardOptions): Fragment {
+function softmaxText({ tile, shape, scale, pairs }: ForwardOptions): Fragment {
   const [s, o] = [tile.keys / 2, shape.e / 2];
-  const exponent = scalesFirst(scale, hooks) ? Math.LOG2E : scale * Math.LOG2E;
+  const exponent = scalesFirst(scale, pairs) ? Math.LOG2E : scale * Math.LOG2E;
   return c`
 #define LCTX_EXPONENT ${realLiteral(exponent)}
 typedef struct { float most0, most1, sum0, sum1, fade0, fade1; } lctx_state;
@@ -76,17 +87,17 @@ LCTX_DEVICE void lctx_weights(float (&s)[${s}], lctx_state &x) {
   /* A row that has seen nothing yet keeps 0 as its reference, so that its weights are 0 and not NaN. */
   const float at0 = most0 == -LCTX_INF ? 0.0f : most0 * LCTX_EXPONENT;
   const float at1 = most1 == -LCTX_INF ? 0.0f : most1 * LCTX_EXPONENT;
-  x.fade0 = lctx_exp2(x.most0 * LCTX_EXPONENT - at0);
-  x.fade1 = lctx_exp2(x.most1 * LCTX_EXPONENT - at1);
+  x.fade0 = lctx_ex2(x.most0 * LCTX_EXPONENT - at0);
+  x.fade1 = lctx_ex2(x.most1 * LCTX_EXPONENT - at1);
   x.most0 = most0;
   x.most1 = most1;
   float sum0 = x.sum0 * x.fade0, sum1 = x.sum1 * x.fade1;
 #pragma unroll
   for (int i = 0; i < ${s}; i += 4) {
-    s[i] = lctx_exp2(s[i] * LCTX_EXPONENT - at0);
-    s[i + 1] = lctx_exp2(s[i + 1] * LCTX_EXPONENT - at0);
-    s[i + 2] = lctx_exp2(s[i + 2] * LCTX_EXPONENT - at1);
-    s[i + 3] = lctx_exp2(s[i + 3] * LCTX_EXPONENT - at1);
+    s[i] = lctx_ex2(s[i] * LCTX_EXPONENT - at0);
+    s[i + 1] = lctx_ex2(s[i + 1] * LCTX_EXPONENT - at0);
+    s[i + 2] = lctx_ex2(s[i + 2] * LCTX_EXPONENT - at1);
+    s[i + 3] = lctx_ex2(s[i + 3] * LCTX_EXPONENT - at1);
     sum0 += s[i] + s[i + 1];
     sum1 += s[i + 2] + s[i + 3];
   }
@@ -136,14 +147,25 @@ LCTX_DEVICE void ${name}(unsigned short *to, const float (&d)[${columns / 2}], c
 `;
 }
 
+/** `lctx_within`: whether a block is in one of the ranges. */
+export const blockRangesText: Fragment = c`
+LCTX_DEVICE bool lctx_within(const lctx_ranges &r, int block) {
+  bool found = false;
+#pragma unroll
+  for (int i = 0; i < LCTX_MOST_RANGES; i++) found = found || (i < r.count && block >= r.from[i] && block < r.to[i]);
+  return found;
+}
+`;
+
 /** The kernel. Parameters: maps of queries, keys and values, output, log-sum-exp, ticket counter, sizes, hooks. */
 export function forwardText(options: ForwardOptions): Fragment {
-  const { entry, shape, tile, element, hooks } = options;
+  const { entry, shape, tile, element, pairs } = options;
   const { heads, groups, d, e } = shape;
   const layout = forwardLayout(shape, tile);
   const [s, o] = [tile.keys / 2, e / 2];
   const workers = tile.rows / 64;
   const { stages } = tile;
+  const { queryStages } = layout;
   const notes = c`((volatile int *)(base + ${layout.notes}))`;
   const turn = (text: Fragment): Fragment => (tile.turns ? text : c``);
   const loads = (
@@ -164,19 +186,21 @@ export function forwardText(options: ForwardOptions): Fragment {
 ${productText({ name: c`lctx_logits`, columns: tile.keys, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_values`, columns: e, left: "registers", right: "columns" }, element)}
 ${waitText(c`lctx_logits_done`, s, 0)}${waitText(c`lctx_logits_first`, s, 1)}${waitText(c`lctx_values_done`, o, 0)}
-${hooks.text}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
-#define QUERY_FULL (bars)
-#define QUERY_FREE (bars + 8)
-#define KEY_FULL(n) (bars + 16 + 8 * (n))
-#define KEY_FREE(n) (bars + ${16 + 8 * stages} + 8 * (n))
-#define VALUE_FULL(n) (bars + ${16 + 16 * stages} + 8 * (n))
-#define VALUE_FREE(n) (bars + ${16 + 24 * stages} + 8 * (n))
+${pairs.functions}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
+#define QUERY_FULL(n) (bars + 8 * (n))
+#define QUERY_FREE(n) (bars + ${8 * queryStages} + 8 * (n))
+#define KEY_FULL(n) (bars + ${16 * queryStages} + 8 * (n))
+#define KEY_FREE(n) (bars + ${16 * queryStages + 8 * stages} + 8 * (n))
+#define VALUE_FULL(n) (bars + ${16 * queryStages + 16 * stages} + 8 * (n))
+#define VALUE_FREE(n) (bars + ${16 * queryStages + 24 * stages} + 8 * (n))
+/* Of each block of queries: tile (-1: no more) and whether it sees keys. Of each stage: the block of keys. */
+#define NOTES_OF_STAGE (notes + ${2 * queryStages})
 
 /* A block of keys as the loading warp notes it: 4 * block + 2 (the last one) + 1 (pairs must be checked). */
 LCTX_DEVICE void lctx_load_keys(const lctx_map &keys, u32 shared, u32 bars, volatile int *notes, int at, u32 phase,
                                 int note, int y, int b) {
   lctx_wait(KEY_FREE(at), phase ^ 1);
-  notes[4 + at] = note;
+  NOTES_OF_STAGE[at] = note;
   lctx_expect(KEY_FULL(at), ${layout.keyBytes});
   const int z = (note >> 2) * ${tile.keys};
   const u32 to = shared + ${layout.key} + at * ${layout.keyBytes};
@@ -190,11 +214,11 @@ LCTX_DEVICE void lctx_load_values(const lctx_map &values, u32 shared, u32 bars, 
         ${loads(c`values`, c`to`, e, tile.keys, c`VALUE_FULL(at)`, c`LCTX_READ_OFTEN`)}}
 
 extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
-    const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
+    ${pairs.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
     const __grid_constant__ lctx_map values_map, unsigned short *output, float *lse, int *counter, int batch,
-    int queries, int keys, int start, int band${hooks.parameters}) {
+    int queries, int keys, int start, int band) {
   extern __shared__ char raw[];
-  ${hooks.open}
+  ${pairs.build}
   char *base = raw + ((1024 - (lctx_shared(raw) & 1023)) & 1023);
   const u32 shared = lctx_shared(base), bars = shared + ${layout.barriers};
   volatile int *notes = ${notes};
@@ -202,7 +226,8 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   const int blocks = (queries + ${tile.rows - 1}) / ${tile.rows}, rows = batch * ${heads}, tiles = blocks * rows;
   if (threadIdx.x == 0) {
     lctx_prefetch_map(&queries_map), lctx_prefetch_map(&keys_map), lctx_prefetch_map(&values_map);
-    lctx_barrier_init(QUERY_FULL, 1), lctx_barrier_init(QUERY_FREE, ${4 * workers});
+    for (int n = 0; n < ${queryStages}; n++)
+      lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), ${4 * workers});
     for (int n = 0; n < ${stages}; n++) {
       lctx_barrier_init(KEY_FULL(n), 1), lctx_barrier_init(KEY_FREE(n), ${4 * workers});
       lctx_barrier_init(VALUE_FULL(n), 1), lctx_barrier_init(VALUE_FREE(n), ${4 * workers});
@@ -215,17 +240,15 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
     asm volatile("setmaxnreg.dec.sync.aligned.u32 ${tile.registers[0]};");
     if (threadIdx.x >= 32) return;
     const int lane = threadIdx.x;
-    int2 *ranges = (int2 *)(base + ${layout.notes + 32});
-    int tile = blockIdx.x, at = 0;
+    int tile = blockIdx.x, at = 0, query_at = 0;
     u32 phase = 0, query_phase = 0;
     for (;;) {
-      if (lane == 0) lctx_wait(QUERY_FREE, query_phase ^ 1);
+      if (lane == 0) lctx_wait(QUERY_FREE(query_at), query_phase ^ 1);
       __syncwarp();
-      query_phase ^= 1;
       if (tile >= tiles) {
         if (lane == 0) {
-          notes[0] = -1;
-          lctx_arrive(QUERY_FULL);
+          notes[2 * query_at] = -1;
+          lctx_arrive(QUERY_FULL(query_at));
         }
         break;
       }
@@ -234,25 +257,18 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
       const int m = blocks - 1 - in_lot / lot_rows, row = lot * band + in_lot % lot_rows;
       const int b = row / ${heads}, h = row % ${heads}, y = h / ${heads / groups};
       const int q0 = start + m * ${tile.rows}, q1 = min(q0 + ${tile.rows}, start + queries) - 1;
-      int count = 0;
-      if (lane == 0) count = lctx_key_ranges(p, b, h, q0, q1, ranges);
-      count = __shfl_sync(0xffffffffu, count, 0);
-      __syncwarp();
+      const lctx_ranges ranges = lctx_key_ranges(p, b, h, q0, q1, ${tile.keys});
       /* The block found but not loaded yet, and the one whose values are not loaded yet. */
-      int found = -1, behind = -1;
-      int done = 0, opened = 0, last_at = 0;
+      int found = -1, behind = -1, opened = 0, last_at = 0;
       u32 last_phase = 0;
-      for (int n = 0; n <= count; n++) {
-        const int2 own = n < count ? ranges[n] : make_int2(0, 0);
-        const int to = (min(own.y, keys) + ${tile.keys - 1}) / ${tile.keys};
-        int from = max(own.x / ${tile.keys}, done);
-        do {
-          const int block = from + lane, k0 = block * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
-          const bool some = block < to && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1));
-          const bool open = some && k1 < keys && lctx_all(p, b, h, q0, q1, k0, k1);
+      int from = lctx_next_block(ranges, 0);
+      for (;;) {
+        const bool end = from == LCTX_NO_BLOCK;
+        const int block = from + lane, k0 = block * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
+        const bool some = !end && lctx_within(ranges, block)${pairs.asksAny ? c` && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1))` : c``};
+        const bool open = some && k1 < keys && lctx_all(p, b, h, q0, q1, k0, k1);
           u32 some_blocks = __ballot_sync(0xffffffffu, some);
           const u32 open_blocks = __ballot_sync(0xffffffffu, open);
-          const bool end = n == count;
           while (some_blocks || (end && found >= 0) || (end && !opened)) {
             const int bit = __ffs(some_blocks) - 1;
             const int next = some_blocks ? 2 * (from + bit) + !(open_blocks >> bit & 1) : -1;
@@ -260,12 +276,12 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
             if (!opened && (found >= 0 || end)) {
               opened = 1;
               if (lane == 0) {
-                notes[0] = tile;
-                notes[1] = found >= 0;
-                lctx_expect(QUERY_FULL, ${layout.queryBytes});
+                notes[2 * query_at] = tile;
+                notes[2 * query_at + 1] = found >= 0;
+                lctx_expect(QUERY_FULL(query_at), ${layout.queryBytes});
                 const int y = h, z = m * ${tile.rows};
-                const u32 to = shared + ${layout.query};
-        ${loads(c`queries_map`, c`to`, d, tile.rows, c`QUERY_FULL`, c`LCTX_READ_ONCE`)}              }
+                const u32 to = shared + ${layout.query} + query_at * ${layout.queryBytes};
+        ${loads(c`queries_map`, c`to`, d, tile.rows, c`QUERY_FULL(query_at)`, c`LCTX_READ_ONCE`)}              }
             }
             if (found >= 0) {
               if (lane == 0) {
@@ -280,13 +296,13 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
             }
             found = next;
           }
-          from += 32;
-        } while (from < to);
-        done = max(done, to);
+        if (end) break;
+        from = lctx_next_block(ranges, from + 32);
       }
       if (behind >= 0 && lane == 0) lctx_load_values(values_map, shared, bars, last_at, last_phase, behind, y, b);
       if (lane == 0) tile = (int)gridDim.x + atomicAdd(counter, 1);
       tile = __shfl_sync(0xffffffffu, tile, 0);
+      if (++query_at == ${queryStages}) query_at = 0, query_phase ^= 1;
     }
     return;
   }
@@ -299,14 +315,13 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   const u64 query_tile = lctx_tile(shared + ${layout.query} + worker * 8192, 0);
   const u64 key_tile = lctx_tile(shared + ${layout.key}, 0);
   const u64 value_tile = lctx_tile(shared + ${layout.value}, ${tile.keys * 128});
-  int at = 0;
+  int at = 0, query_at = 0;
   u32 phase = 0, query_phase = 0;
   float s[${s}], o[${o}];
   u32 w[${tile.keys / 4}];
   for (;;) {
-    lctx_wait(QUERY_FULL, query_phase);
-    query_phase ^= 1;
-    const int tile = notes[0], some = notes[1];
+    lctx_wait(QUERY_FULL(query_at), query_phase);
+    const int tile = notes[2 * query_at], some = notes[2 * query_at + 1];
     if (tile < 0) break;
     const int whole = band * blocks, lot = tile / whole, in_lot = tile % whole;
     const int lot_rows = min(band, rows - lot * band);
@@ -320,7 +335,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
 #define LCTX_ISSUE_LOGITS(n)                                                                    \
   lctx_mma_begin();                                                                             \
   _Pragma("unroll") for (int k = 0; k < ${d / 16}; k++) lctx_logits(                                   \
-      s, query_tile + ((k / 4) * ${tile.rows * 128} + (k % 4) * 32) / 16,                              \
+      s, query_tile + (u64)query_at * ${layout.queryBytes / 16} + ((k / 4) * ${tile.rows * 128} + (k % 4) * 32) / 16,                              \
       key_tile + (u64)(n) * ${layout.keyBytes / 16} + ((k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16, k > 0); \
   lctx_mma_commit();
 #define LCTX_ISSUE_VALUES(n)                                                                    \
@@ -339,7 +354,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   _Pragma("unroll") for (int i = 0; i < ${tile.keys / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
     if (some) {
       lctx_wait(KEY_FULL(at), phase);
-      int note = notes[4 + at];
+      int note = NOTES_OF_STAGE[at];
       LCTX_ISSUE_LOGITS(at)
       lctx_logits_done(s);
       LCTX_FREE(KEY_FREE(at))
@@ -350,7 +365,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
         const u32 before_phase = phase;
         if (++at == ${stages}) at = 0, phase ^= 1;
         lctx_wait(KEY_FULL(at), phase);
-        note = notes[4 + at];
+        note = NOTES_OF_STAGE[at];
         ${turn(c`lctx_meet(turn, 256);`)}
         LCTX_ISSUE_LOGITS(at)
         lctx_wait(VALUE_FULL(before), before_phase);
@@ -364,14 +379,14 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
         lctx_fade(o, x);
         LCTX_PACK_WEIGHTS
       }
-      LCTX_FREE(QUERY_FREE)
+      LCTX_FREE(QUERY_FREE(query_at))
       lctx_wait(VALUE_FULL(at), phase);
       LCTX_ISSUE_VALUES(at)
       lctx_values_done(o);
       LCTX_FREE(VALUE_FREE(at))
       if (++at == ${stages}) at = 0, phase ^= 1;
     } else {
-      LCTX_FREE(QUERY_FREE)
+      LCTX_FREE(QUERY_FREE(query_at))
     }
     const float sum0 = lctx_row_sum(x.sum0), sum1 = lctx_row_sum(x.sum1);
     const size_t place = ((size_t)b * queries + first) * ${heads} + h;
@@ -383,6 +398,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
     unsigned short *to = output + place * ${e};
     lctx_write_rows(in0 ? to : 0, o, 0, sum0 > 0.0f ? 1.0f / sum0 : 0.0f, quad);
     lctx_write_rows(in1 ? to + ${8 * heads * e} : 0, o, 1, sum1 > 0.0f ? 1.0f / sum1 : 0.0f, quad);
+    if (++query_at == ${queryStages}) query_at = 0, query_phase ^= 1;
   }
 }
 `;

@@ -1,5 +1,6 @@
 /** Device functions around the Hopper instructions that C has no words for: barriers, bulk copies, matrix descriptors. */
 import { c, type Fragment } from "../../../ir/kernel.ts";
+import { scalarPrelude } from "../scalar-prelude.ts";
 
 export type Sm90Element = "bf16" | "f16";
 
@@ -10,11 +11,9 @@ export const elementName = (element: Sm90Element): Fragment => (element === "bf1
  * Common text of every kernel here. Shared memory is addressed by 32-bit addresses of the shared window.
  * Matrix descriptors are those of tiles with rows of 128 bytes in the 128-byte swizzle: 8 rows are 1024 bytes.
  */
-export const ptxText = (element: Sm90Element): Fragment => c`
+export const ptxText = (element: Sm90Element): Fragment => c`${scalarPrelude("approximate")}
 typedef unsigned int u32;
 typedef unsigned long long u64;
-#define LCTX_DEVICE static __device__ __forceinline__
-#define LCTX_INF __int_as_float(0x7f800000)
 #define LCTX_LOG2E 1.44269504f
 #define LCTX_LN2 0.693147181f
 
@@ -87,11 +86,6 @@ LCTX_DEVICE u64 lctx_tile(u32 at, u32 chunk) {
 LCTX_DEVICE void lctx_mma_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 LCTX_DEVICE void lctx_mma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 
-LCTX_DEVICE float lctx_exp2(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
 LCTX_DEVICE float lctx_log2(float x) {
   float y;
   asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
