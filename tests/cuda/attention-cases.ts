@@ -1,5 +1,5 @@
 /** Attention nodes of well-known masks and scores, at given head sizes, for tests and measurements of CUDA kernels. */
-import { derivative } from "../../compiler/ir/derivative.ts";
+import { derivative, realLoads } from "../../compiler/ir/derivative.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import {
   attentionGradientNode,
@@ -64,6 +64,15 @@ function ruleOf(name: string): Rule {
         score: e.add(e.logit, e.mul(e.load(0, [h]), e.toReal(e.sub(k, q)))),
         buffers: ({ heads }) => [leaf("slopes", [axis("h", heads)])],
       };
+    case "buckets":
+      return {
+        mask: causal,
+        score: e.add(
+          e.logit,
+          e.load(0, [e.binary("min", e.binary("floor-div", e.sub(q, k), e.int(16)), e.int(31)), h]),
+        ),
+        buffers: ({ heads }) => [leaf("biases", [axis("bucket", 32), axis("h", heads)])],
+      };
     case "capped":
       return { mask: causal, score: e.mul(cap, e.unary("tanh", e.div(e.logit, cap))) };
     default:
@@ -71,8 +80,8 @@ function ruleOf(name: string): Rule {
   }
 }
 
-/** The attention and its gradient, without gradients of tables. */
-export function attentionCase(name: string, sizes: HeadSizes): AttentionCase {
+/** The attention and its gradient; with `trains`, tables of reals get gradients. */
+export function attentionCase(name: string, sizes: HeadSizes, trains = false): AttentionCase {
   const { mask, score = e.logit, buffers = () => [] } = ruleOf(name);
   const token = [batchAxis, tokenAxis];
   const attention = attentionNode(
@@ -96,7 +105,13 @@ export function attentionCase(name: string, sizes: HeadSizes): AttentionCase {
   const gradient = attentionGradientNode(
     attention,
     leaf("output-gradient", attention.axes),
-    { scoreSlope: derivative(score, e.logit), bufferGradients: [] },
+    {
+      scoreSlope: derivative(score, e.logit),
+      bufferGradients: realLoads(trains ? score : e.logit).map((load) => ({
+        buffer: load.buffer,
+        loads: [{ indices: load.indices, slope: derivative(score, load) }],
+      })),
+    },
     "gradient",
   );
   return { attention, gradient };

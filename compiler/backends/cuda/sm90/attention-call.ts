@@ -1,9 +1,16 @@
 /** Plans the Hopper kernels of an attention node or its gradient: sources, launches, tensor maps, scratch. */
-import type { CudaArgument, CudaCall, CudaLaunch, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
+import type {
+  CudaArgument,
+  CudaCall,
+  CudaLaunch,
+  LaunchSize,
+} from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { someExpr } from "../../../ir/expr.ts";
 import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
+import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
+import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
 import { shapeOf, type AttentionShape } from "../sm80/attention-call.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
@@ -11,6 +18,7 @@ import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts
 import { backwardText } from "./backward-text.ts";
 import { forwardLayout, forwardLimit, forwardTile, type HeadShape } from "./forward-shape.ts";
 import { forwardText } from "./forward-text.ts";
+import { splitPositions } from "./split-positions.ts";
 import type { Sm90Element } from "./ptx.ts";
 
 /** Why these kernels do not take a node; null when they do. */
@@ -21,7 +29,6 @@ export function sm90Refusal(node: AnyAttention): string | null {
   if (node.prepended !== null) return "keys before the text";
   if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
   if (Math.max(depth, width) > limit) return `a head size over ${limit}`;
-  if (node.kind === "attention-gradient" && node.bufferGradients.length > 0) return "trained tables";
   return null;
 }
 
@@ -47,7 +54,7 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
     shape: { heads: own.heads, groups: own.groups, d: own.depth, e: own.width },
     queries: lengths?.queries ?? own.queries,
     keys: lengths?.keys ?? own.keys,
-    pairs: cudaPairs(node, facts, 3),
+    pairs: cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3),
     looksUp: someExpr(node.mask, (part) => part.kind === "load"),
     operands: 3 + node.buffers.length,
   };
@@ -87,11 +94,14 @@ function tensorMap(
   };
 }
 
-/** Heads whose blocks run side by side, heaviest blocks first. */
-const bandOf = ({ shape, keys }: Plan, most: number): LaunchSize => [
+/**
+ * Heads whose blocks run side by side, heaviest blocks first: what the cache holds, at least `least`. Backward wants
+ * several, since blocks of one head wait for one another.
+ */
+const bandOf = ({ shape, keys }: Plan, least: number): LaunchSize => [
   "max",
-  1,
-  ["min", most, ["floor-div", Math.floor(cachedBytes / (2 * (shape.d + shape.e))), keys]],
+  least,
+  ["min", 32, ["floor-div", Math.floor(cachedBytes / (2 * (shape.d + shape.e))), keys]],
 ];
 
 const source = (entry: Fragment, text: Fragment) => ({
@@ -132,14 +142,17 @@ export function sm90ForwardCall(
           tensorMap(element, 1, keys, shape.groups, shape.d, tile.keys),
           tensorMap(element, 2, keys, shape.groups, shape.e, tile.keys),
           ...[operands, operands + 1, operands + 2].map((n) => pointer(n)),
-          ...["batch", queries, keys, "query-start", bandOf(plan, 32)].map(whole),
+          ...["batch", queries, keys, "query-start", bandOf(plan, 1)].map(whole),
         ],
       },
     ],
   };
 }
 
-/** Buffers of the call: operands, output, log-sum-exp, output gradient, then gradients of queries, keys and values. */
+/**
+ * Buffers of the call: operands, output, log-sum-exp, output gradient, then gradients of queries, keys and values, and
+ * of trained tables (f32).
+ */
 export function sm90BackwardCall(
   node: AttentionGradientNode,
   facts: BlockFacts,
@@ -157,10 +170,24 @@ export function sm90BackwardCall(
   const rowBytes = product(4 * heads, "batch", padded);
   const rows = { shape, tile, element, scale: node.scale };
   const [output, lse, slope, queryGradient] = [operands, operands + 1, operands + 2, operands + 3];
-  // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns.
-  const [powers, deltas, sums, turns] = [operands + 6, operands + 7, operands + 8, operands + 9];
-  const [prepare, gradient, finish] = [c`lctx_attention_prepare`, c`lctx_attention_backward`, c`lctx_attention_finish`];
-  const launch = (label: string, n: number, grid: CudaLaunch["grid"], args: readonly CudaArgument[]): CudaLaunch => ({
+  const tables = queryGradient + 3;
+  const buffers = tables + pairs.trained.length;
+  // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns, sums of tables.
+  const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
+  const bins = pairs.trained.map((_, t) => buffers + 4 + t);
+  const trains = bins.length > 0;
+  const [prepare, gradient, finish, sum] = [
+    c`lctx_attention_prepare`,
+    c`lctx_attention_backward`,
+    c`lctx_attention_finish`,
+    c`lctx_attention_table`,
+  ];
+  const launch = (
+    label: string,
+    n: number,
+    grid: CudaLaunch["grid"],
+    args: readonly CudaArgument[],
+  ): CudaLaunch => ({
     source: n,
     label: `${node.site}: ${label}`,
     grid,
@@ -172,15 +199,17 @@ export function sm90BackwardCall(
   return {
     sources: [
       source(prepare, prepareText({ entry: prepare, ...rows })),
-      source(gradient, backwardText({ entry: gradient, pairs, looksUp, ordered, ...rows })),
+      source(gradient, backwardText({ entry: gradient, pairs, looksUp, ordered, trains, ...rows })),
       source(finish, finishText({ entry: finish, ...rows })),
+      ...(trains ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
     ],
-    buffers: operands + 6,
+    buffers,
     scratch: [
       { bytes: rowBytes, zero: false },
       { bytes: rowBytes, zero: false },
       { bytes: product(2 * layout.gradientBytes * heads, "batch", steps), zero: !ordered },
       { bytes: ["+", 16, product(4 * heads, "batch", steps)], zero: true },
+      ...pairs.trained.map(({ elements }) => ({ bytes: product(elements, 8 * binsPerElement), zero: true })),
     ],
     launches: [
       launch(
@@ -195,6 +224,7 @@ export function sm90BackwardCall(
         [product(groups, "batch", ["ceil-div", keys, tile.keys]), 1, 1],
         [
           ...pairs.arguments,
+          ...bins.map((n) => pointer(n)),
           tensorMap(element, 0, queries, heads, d, tile.rows),
           tensorMap(element, 1, keys, groups, d, tile.keys),
           tensorMap(element, 2, keys, groups, e, tile.keys),
@@ -202,7 +232,7 @@ export function sm90BackwardCall(
           ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
           pointer(turns, 16),
           pointer(turns),
-          ...["batch", queries, keys, "query-start", padded, bandOf(plan, 8)].map(whole),
+          ...["batch", queries, keys, "query-start", padded, bandOf(plan, 4)].map(whole),
         ],
       ),
       launch(
@@ -210,6 +240,14 @@ export function sm90BackwardCall(
         2,
         [steps, heads, "batch"],
         [pointer(sums), pointer(turns, 16), pointer(queryGradient), whole(queries)],
+      ),
+      ...pairs.trained.map(({ elements }, t) =>
+        launch(
+          "gradient of a table",
+          3,
+          [["ceil-div", elements, 256], 1, 1],
+          [pointer(bins[t]!), pointer(tables + t), whole(elements)],
+        ),
       ),
     ],
   };

@@ -3,6 +3,7 @@ import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel
 import { backwardLayout, type BackwardTile } from "./backward-shape.ts";
 import { chunks, type HeadShape } from "./forward-shape.ts";
 import type { CudaPairs } from "../attention/pairs.ts";
+import { trainedText, type TrainedText } from "../attention/trained-tables.ts";
 import { blockRangesText, writeRowsText } from "./forward-text.ts";
 import { ptxText, type Sm90Element } from "./ptx.ts";
 import { productText, range, waitText } from "./wgmma.ts";
@@ -18,15 +19,18 @@ export interface BackwardOptions {
   readonly looksUp: boolean;
   /** Blocks of keys add to a query's gradient one after another, first keys first: the same bits at each run. */
   readonly ordered: boolean;
+  /** Tables get gradients. */
+  readonly trains: boolean;
 }
 
 /** `lctx_slopes`: weights (in place of logits) and logit gradients (in place of weight gradients) of a step. */
-function slopesText({ pairs, scale, tile, looksUp }: BackwardOptions): Fragment {
+function slopesText({ pairs, scale, tile, looksUp, trains }: BackwardOptions): Fragment {
   const count = tile.rows / 2;
   const loop = (guard: boolean): Fragment => {
     const column = guard ? c`min(q + (i >> 2) * 8 + (i & 1), last)` : c`q + (i >> 2) * 8 + (i & 1)`;
     const inline = guard && !looksUp;
-    const place = pairs.scored || inline ? c`const int row = ${column}, column = i & 2 ? k + 8 : k;` : c``;
+    const place =
+      pairs.scored || inline || trains ? c`const int row = ${column}, column = i & 2 ? k + 8 : k;` : c``;
     const exponent = pairs.scored
       ? c`lctx_score(p, s[i] * ${realLiteral(scale)}, b, h, row, column) * LCTX_LOG2E`
       : c`s[i] * ${realLiteral(scale * Math.LOG2E)}`;
@@ -35,15 +39,16 @@ function slopesText({ pairs, scale, tile, looksUp }: BackwardOptions): Fragment 
     const seen = inline
       ? c`(column < keys) & lctx_see(p, b, h, row, column) ? ${weight} : 0.0f`
       : guard
-      ? c`(i & 2 ? seen1 : seen0) >> ((i >> 2) * 2 + (i & 1)) & 1 ? ${weight} : 0.0f`
-      : weight;
+        ? c`(i & 2 ? seen1 : seen0) >> ((i >> 2) * 2 + (i & 1)) & 1 ? ${weight} : 0.0f`
+        : weight;
     return c`
 #pragma unroll
   for (int i = 0; i < ${count}; i++) {
     const float2 power = powers[(i >> 2) * 4], delta = deltas[(i >> 2) * 4];
     ${place}
     const float weight = ${seen};
-    dp[i] = weight * (dp[i] - (i & 1 ? delta.y : delta.x))${slope};
+    const float share = weight * (dp[i] - (i & 1 ? delta.y : delta.x));${trains ? c`\n    lctx_take_share(o, trained, p, share, s[i] * ${realLiteral(scale)}, b, h, row, column);` : c``}
+    dp[i] = share${slope};
     s[i] = weight;
   }
 `;
@@ -57,7 +62,7 @@ function slopesText({ pairs, scale, tile, looksUp }: BackwardOptions): Fragment 
     if (k + 8 < keys) seen1 |= (u32)lctx_see(p, b, h, row, k + 8) << n;
   }`;
   const signature = c`const lctx_pairs &p, float (&s)[${count}], float (&dp)[${count}], const float2 *powers,
-    const float2 *deltas, int b, int h, int q, int k`;
+    const float2 *deltas, int b, int h, int q, int k${trains ? c`, lctx_shares &o, const lctx_trained &trained` : c``}`;
   return c`
 LCTX_DEVICE void lctx_slopes(${signature}) {${loop(false)}}
 LCTX_DEVICE void lctx_guarded_slopes(${signature}, int keys, int last) {${looksUp ? seen : c``}
@@ -103,54 +108,71 @@ LCTX_DEVICE int lctx_turn(const lctx_pairs &p, int b, int h, int q0, int q1, int
 }
 `;
 
+/** `lctx_top_step`: the last step that sees the block of keys from k0 on, or the last of all. Only the order hangs on it. */
+const topText = ({ tile }: BackwardOptions): Fragment => c`
+LCTX_DEVICE int lctx_top_step(const lctx_pairs &p, int b, int h, int k0, int keys, int steps) {
+  if (k0 >= keys) return steps - 1;
+  const lctx_ranges r = lctx_query_ranges(p, b, h, k0, min(k0 + ${tile.keys}, keys) - 1, ${tile.rows});
+  const int top = lctx_previous_block(r, steps - 1);
+  return top < 0 ? steps - 1 : top;
+}
+`;
+
 /** The warp that loads: keys and values once, then for each head of the group the steps of queries that see them. */
 function loaderText({ shape, tile }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
   return c`
     const int lane = threadIdx.x;
+    if (lane == 0) {
+      lctx_expect(KEYS_FULL, ${layout.keyBytes + layout.valueBytes});
+      ${loads(c`keys_map`, c`shared + ${layout.key}`, layout.keyChunks, tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
+      ${loads(c`values_map`, c`shared + ${layout.value}`, chunks(e), tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
+    }
     int at = 0, opened = 0, found = -1, found_head = 0, found_turn = 0;
     u32 phase = 0;
-    /* Steps go from the last queries to the first, in lots of 32, chosen by the same test as steps. */
+    /*
+     * Steps go from the last queries that the next block of keys adds to down to the first, as those after it will, then
+     * up from there; in lots of 32, chosen by the same test as steps.
+     */
     const int steps_all = padded / ${tile.rows};
 #pragma unroll 1
     for (int member = 0; member <= ${heads / groups}; member++) {
       const bool end = member == ${heads / groups};
       const int h = g * ${heads / groups} + member;
+      const int top = end ? 0 : lctx_top_step(p, b, h, k1 + 1, keys, steps_all);
 #pragma unroll 1
       for (int lot = 0; (lot < steps_all && !end) || lot == 0; lot += 1024) {
-        const int lot_last = steps_all - 1 - lot - 32 * lane, lot_first = max(lot_last - 31, 0);
-        const bool touched = !end && lot_last >= 0 && lctx_turn(p, b, h, start + lot_first * ${tile.rows},
+        const int lot_at = lot + 32 * lane, lot_end = min(lot_at + 31, steps_all - 1);
+        const int lot_first = lot_at > top ? lot_at : max(top - lot_end, 0);
+        const int lot_last = lot_end > top ? lot_end : top - lot_at;
+        const bool touched = !end && lot_at < steps_all && lctx_turn(p, b, h, start + lot_first * ${tile.rows},
             start + min((lot_last + 1) * ${tile.rows}, queries) - 1, n) >= 0;
         u32 lots = __ballot_sync(0xffffffffu, touched) | (end ? 1u : 0u);
 #pragma unroll 1
         for (; lots; lots &= lots - 1) {
-          const int from = steps_all - 1 - lot - 32 * (__ffs(lots) - 1);
-          const int m = from - lane, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
+          const int from = lot + 32 * (__ffs(lots) - 1), place = from + lane;
+          const int m = place > top ? place : top - place, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
           const int q1 = min(full1, start + queries - 1);
-          const int turn = !end && m >= 0 ? lctx_turn(p, b, h, q0, q1, n) : -1;
+          const int turn = !end && place < steps_all ? lctx_turn(p, b, h, q0, q1, n) : -1;
           const bool some = turn >= 0;
           const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
           u32 some_steps = __ballot_sync(0xffffffffu, some);
           const u32 open_steps = __ballot_sync(0xffffffffu, open);
           while (some_steps || (end && found >= 0) || (end && !opened)) {
             const int bit = (__ffs(some_steps) - 1) & 31;
-            const int next = some_steps ? 2 * (from - bit) + !(open_steps >> bit & 1) : -1;
+            const int next = some_steps ? 2 * (from + bit > top ? from + bit : top - from - bit) + !(open_steps >> bit & 1) : -1;
             const int next_turn = __shfl_sync(0xffffffffu, turn, bit);
             some_steps &= some_steps - 1;
-            if (!opened && (found >= 0 || end)) {
+            if (found < 0 && end) {
+              /* Nothing sees these keys. */
               opened = 1;
               if (lane == 0) {
-                work[1] = found >= 0;
-                if (found >= 0) {
-                  lctx_expect(KEYS_FULL, ${layout.keyBytes + layout.valueBytes});
-          ${loads(c`keys_map`, c`shared + ${layout.key}`, layout.keyChunks, tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
-          ${loads(c`values_map`, c`shared + ${layout.value}`, chunks(e), tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
-                } else {
-                  lctx_arrive(KEYS_FULL);
-                }
+                steps[0] = make_int4(0, 0, 8, 0);
+                lctx_arrive(QUERY_FULL(0));
               }
             }
+            if (found >= 0) opened = 1;
             if (found >= 0 && lane == 0) {
               const int z = (found >> 1) * ${tile.rows};
               const size_t row = ((size_t)b * ${heads} + found_head) * padded + z;
@@ -195,8 +217,6 @@ function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
   return c`
     if (threadIdx.x != 32 && threadIdx.x != 64) return;
     const int odd = threadIdx.x == 64;
-    lctx_wait(KEYS_FULL, 0);
-    if (!work[1]) return;
     u32 phase = 0;
     for (;;) {
       int4 step;
@@ -210,8 +230,12 @@ function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
         place = ((size_t)b * ${heads} + step.y) * (padded / ${tile.rows}) + step.x;${wait}
         float *to = sums + place * ${layout.gradientBytes / 2} + w * ${layout.gradientBytes / 4};
         const u32 from = shared + ${layout.gradient} + w * ${layout.gradientBytes};
-        ${ordered ? c`if (step.w == 0) lctx_store_bulk(to, from, ${layout.gradientBytes});
-        else ${add}` : add}
+        ${
+          ordered
+            ? c`if (step.w == 0) lctx_store_bulk(to, from, ${layout.gradientBytes});
+        else ${add}`
+            : add
+        }
         lctx_bulk_commit();
         lctx_bulk_wait_read();
         lctx_arrive(SHARE_FREE(w));
@@ -225,7 +249,11 @@ function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
 
 /** The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks. */
 export function backwardText(options: BackwardOptions): Fragment {
-  const { entry, shape, tile, element, scale, pairs, ordered } = options;
+  const { entry, shape, tile, element, scale, pairs, ordered, trains } = options;
+  const trained: TrainedText = trainedText(pairs, trains);
+  /** The products of key gradients run on while the next step starts, where registers allow. */
+  const runsOn = tile.rows === 64 && !trains;
+  const shares = trains ? c`, own_shares, trained` : c``;
   const { groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
   const { stages, rows } = tile;
@@ -241,7 +269,7 @@ ${productText({ name: c`lctx_query_product`, columns: 2 * layout.gradientCount, 
 ${waitText(c`lctx_pairs_first`, count, 1)}${waitText(c`lctx_pairs_done`, count, 0)}
 ${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
 ${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
-${pairs.functions}${blockRangesText}${turnText(options)}${slopesText(options)}
+${pairs.functions}${trains ? trained.functions : c``}${blockRangesText}${turnText(options)}${topText(options)}${slopesText(options)}
 ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
 #define KEYS_FULL (bars)
 #define QUERY_FULL(n) (bars + 16 + 8 * (n))
@@ -252,12 +280,12 @@ ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys l
 #define SHARE_FULL(odd, n) (bars + ${32 + 32 * stages} + 16 * (odd) + 8 * (n))
 
 extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
-    ${pairs.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
+    ${pairs.parameters}${trained.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
     const __grid_constant__ lctx_map values_map, const __grid_constant__ lctx_map outs_map, const float *powers,
     const float *deltas, float *sums, unsigned short *key_gradient, unsigned short *value_gradient, int *turns,
     int *counter, int batch, int queries, int keys, int start, int padded, int band) {
   extern __shared__ char raw[];
-  ${pairs.build}
+  ${pairs.build}${trains ? c`\n  ${trained.build}` : c``}
   char *base = raw + ((1024 - (lctx_shared(raw) & 1023)) & 1023);
   const u32 shared = lctx_shared(base), bars = shared + ${layout.barriers};
   /* Of each stage: step, head, 2 (the last one) + 1 (pairs must be checked), place in the order. */
@@ -302,7 +330,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
 #pragma unroll
   for (int i = 0; i < ${e / 2}; i++) dv[i] = 0.0f;
   lctx_wait(KEYS_FULL, 0);
-  if (work[1]) {
+  {
     /* Tiles that stay and tiles that move on, from the base of shared memory; this warpgroup's rows, and its half. */
     const u64 still = lctx_tile(shared, ${tile.keys * 128}), moving = lctx_tile(shared, ${rows * 128});
     const u64 own_rows = still + worker * 512, own_half = still + worker * ${tile.keys * 8};
@@ -310,9 +338,9 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
     const int stored = worker * 64 + warp * 16 + (lane & 15), piece = lane >> 4;
     const u32 slope_row = shared + ${layout.slope} + stored * 128;
     float4 *share = (float4 *)(base + ${layout.gradient} + worker * ${layout.gradientBytes}) + thread;
-    int at = 0, buffer = 0, flags = 0;
+    int at = 0, buffer = 0, flags = 0;${trains ? c`\n    lctx_shares own_shares;\n    lctx_start_shares(own_shares);` : c``}
 ${
-  shared
+  runsOn
     ? c`    int before = 0, running = 0;
 `
     : c``
@@ -320,10 +348,11 @@ ${
     u32 phase = 0, share_phase = 1;
     float s[${count}], dp[${count}], dq[${layout.gradientCount}];
     u32 w[${rows / 4}], ds[${rows / 4}];
-    do {
+    while (!(flags & 2)) {
       lctx_wait(QUERY_FULL(at), phase);
       const int4 step = steps[at];
       flags = step.z;
+      if (flags & 8) break;
       lctx_mma_begin();
 #pragma unroll
       for (int k = 0; k < ${d / 16}; k++)
@@ -339,7 +368,7 @@ ${
       lctx_mma_commit();
       lctx_pairs_first(s);
 ${
-  shared
+  runsOn
     ? c`      if (running) {
         ${free(c`QUERY_FREE(before)`)}
       }
@@ -349,9 +378,9 @@ ${
       const float2 *powers_at = (const float2 *)(base + ${layout.rows} + at * ${8 * rows}) + quad;
       const int q = start + step.x * ${rows} + 2 * quad;
       if (flags & 1)
-        lctx_guarded_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own, keys, start + queries - 1);
+        lctx_guarded_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own${shares}, keys, start + queries - 1);
       else
-        lctx_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own);
+        lctx_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own${shares});
 #pragma unroll
       for (int i = 0; i < ${rows / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
 #pragma unroll
@@ -395,7 +424,7 @@ ${
       }
       ${free(c`SHARE_FULL(buffer, worker)`)}
 ${
-  shared
+  runsOn
     ? c`      before = at;
       running = 1;
 `
@@ -404,13 +433,13 @@ ${
 `
 }      buffer ^= 1;
       if (++at == ${stages}) at = 0, phase ^= 1;
-    } while (!(flags & 2));
+    }
     lctx_keys_done(dk);
-    lctx_values_done(dv);
+    lctx_values_done(dv);${trains ? c`\n    lctx_finish_shares(own_shares, trained);` : c``}
     /* Both threads that add may stop. */
 #pragma unroll
     for (int n = 0; n < 2; n++, buffer ^= 1) {
-      if (n == 1) lctx_wait(SHARE_FREE(worker), share_phase);
+      if (n == 1 && !(flags & 8)) lctx_wait(SHARE_FREE(worker), share_phase);
       if (thread == 0) shares[2 * buffer + worker].z = 4;
       ${free(c`SHARE_FULL(buffer, worker)`)}
     }

@@ -66,8 +66,10 @@ export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayou
   const valueBytes = chunks(shape.e) * tile.keys * 128;
   const streams = tile.stages * (keyBytes + valueBytes);
   // Barriers: two a block of queries, four a stage. Notes of the loading warp: tile and block numbers.
-  const rest = (queryStages: number): number => 8 * (2 * queryStages + 4 * tile.stages) + 8 * queryStages + 4 * tile.stages;
-  const bytes = (queryStages: number): number => queryStages * queryBytes + streams + rest(queryStages) + 1024;
+  const rest = (queryStages: number): number =>
+    8 * (2 * queryStages + 4 * tile.stages) + 8 * queryStages + 4 * tile.stages;
+  const bytes = (queryStages: number): number =>
+    queryStages * queryBytes + streams + rest(queryStages) + 1024;
   const queryStages = bytes(2) <= mostShared ? 2 : 1;
   const key = queryStages * queryBytes;
   const value = key + tile.stages * keyBytes;

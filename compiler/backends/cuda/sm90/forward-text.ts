@@ -20,14 +20,31 @@ export interface ForwardOptions {
 /** True when logits are taken times the scale before anything else; otherwise the scale is part of the exponent. */
 export const scalesFirst = (scale: number, pairs: CudaPairs): boolean => pairs.scored || !(scale > 0);
 
+/** A key's position, and the same as a real number: the block's first position converted once, plus a constant. */
+const keyText: Fragment = c`
+#define LCTX_KEY
+struct lctx_key {
+  int at;
+  float real;
+  __device__ __forceinline__ operator int() const { return at; }
+  __device__ __forceinline__ explicit operator float() const { return real; }
+};
+`;
+
 /** `lctx_scores`, `lctx_guarded_scores`: score and mask of a block that a thread holds part of. */
 function scoresText({ pairs, scale, tile, looksUp }: ForwardOptions): Fragment {
   const count = tile.keys / 2;
   const scaled = scalesFirst(scale, pairs) ? c`s[i] * ${realLiteral(scale)}` : c`s[i]`;
-  const score = pairs.scored ? c`lctx_score(p, ${scaled}, b, h, row, column)` : scaled;
-  const place = c`const int row = i & 2 ? q1 : q0, column = k + (i >> 2) * 8 + (i & 1);`;
-  const plain = scalesFirst(scale, pairs)
+  const score = pairs.scored ? c`lctx_score(p, ${scaled}, b, h, row, key)` : scaled;
+  const place = c`const int row = i & 2 ? q1 : q0, step = (i >> 2) * 8 + (i & 1), column = k + step;${
+    pairs.scored ? c`\n    const lctx_key key = {column, real + (float)step};` : c``
+  }`;
+  const first = pairs.scored
     ? c`
+  const float real = (float)k;`
+    : c``;
+  const plain = scalesFirst(scale, pairs)
+    ? c`${first}
 #pragma unroll
   for (int i = 0; i < ${count}; i++) {
     ${pairs.scored ? place : c``}
@@ -40,7 +57,7 @@ LCTX_DEVICE void lctx_scores(const lctx_pairs &p, float (&s)[${count}], int b, i
 LCTX_DEVICE void lctx_guarded_scores(const lctx_pairs &p, float (&s)[${count}], int b, int h, int q0, int q1, int k,
                                      int keys) {`;
   if (!looksUp)
-    return c`${head}
+    return c`${head}${first}
 #pragma unroll
   for (int i = 0; i < ${count}; i++) {
     ${place}
@@ -49,7 +66,7 @@ LCTX_DEVICE void lctx_guarded_scores(const lctx_pairs &p, float (&s)[${count}], 
 }
 `;
   const word = tile.keys > 128 ? c`u64` : c`u32`;
-  return c`${head}
+  return c`${head}${first}
   ${word} seen0 = 0, seen1 = 0;
 #pragma unroll 4
   for (int n = 0; n < ${count / 2}; n++) {
@@ -186,7 +203,7 @@ export function forwardText(options: ForwardOptions): Fragment {
 ${productText({ name: c`lctx_logits`, columns: tile.keys, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_values`, columns: e, left: "registers", right: "columns" }, element)}
 ${waitText(c`lctx_logits_done`, s, 0)}${waitText(c`lctx_logits_first`, s, 1)}${waitText(c`lctx_values_done`, o, 0)}
-${pairs.functions}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
+${keyText}${pairs.functions}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
 #define QUERY_FULL(n) (bars + 8 * (n))
 #define QUERY_FREE(n) (bars + ${8 * queryStages} + 8 * (n))
 #define KEY_FULL(n) (bars + ${16 * queryStages} + 8 * (n))

@@ -98,6 +98,8 @@ LCTX_DEVICE u32 lctx_pack(float low, float high) {
   return word;
 }
 ${element === "bf16" ? unpackBf16 : unpackF16}
+LCTX_DEVICE int lctx_lane() { return threadIdx.x & 31; }
+LCTX_DEVICE float lctx_swap(float x, int lanes) { return __shfl_xor_sync(0xffffffffu, x, lanes); }
 /* Maximum and sum over the four threads that hold a row of an accumulator. */
 LCTX_DEVICE float lctx_row_max(float x) {
   x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
