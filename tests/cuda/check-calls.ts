@@ -54,11 +54,7 @@ export function compareCalls(
   const gradients = nodeResults(gradient).map(({ axes }, n) =>
     unwritten(elements(axes), n >= firstTable && n < firstTable + gradient.bufferGradients.length),
   );
-  backward(
-    [...core, output, lse, value(gradient.outputGradient), ...gradients],
-    gradients.length,
-    sizes,
-  );
+  backward([...core, output, lse, value(gradient.outputGradient), ...gradients], gradients.length, sizes);
   const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results);
   const failures: string[] = [];
   let most = 0;

@@ -23,7 +23,11 @@ describe(`sm_80 attention on the host: ${count} random specs an element, LCTX_SE
     ]);
     const compiled = compileForHost(calls);
     if (compiled === null) return;
-    const runs = compiled.map((run): RunCall => (buffers, _, sizes) => run(buffers, sizes));
+    const runs = compiled.map(
+      (run): RunCall =>
+        (buffers, _, sizes) =>
+          run(buffers, sizes),
+    );
     expect(
       specs.flatMap((spec, n) => compareCalls(spec, element, runs[2 * n]!, runs[2 * n + 1]!).failures),
     ).toEqual([]);

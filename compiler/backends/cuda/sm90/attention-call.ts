@@ -12,7 +12,7 @@ import { c, type Fragment } from "../../../ir/kernel.ts";
 import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
-import { shapeOf, type AttentionShape } from "../sm80/attention-call.ts";
+import { shapeOf, type AttentionShape } from "../attention/shape.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
 import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
 import { backwardText } from "./backward-text.ts";

@@ -22,9 +22,10 @@ export const preparedRows = 64;
  */
 export function prepareText({ entry, shape: { heads, e }, element }: RowsOptions): Fragment {
   const words = e / 8;
+  // A row takes a power of two of lanes, at least 4: then no pass goes beyond the block's rows.
   const lanes = range(6)
     .map((n) => 1 << n)
-    .find((n) => n >= words)!;
+    .find((n) => n >= Math.max(4, words))!;
   const perPass = 256 / lanes;
   const sums = range(4).map((n) => {
     const field = [c`x`, c`y`, c`z`, c`w`][n]!;
