@@ -120,7 +120,7 @@ export function sm90ForwardCall(
   const plan = planOf(node, facts, element, lengths);
   const { shape, queries, keys, pairs, looksUp, operands } = plan;
   const masked = node.mask.kind !== "constant";
-  const tile = forwardTile(shape, masked);
+  const tile = forwardTile(shape, masked, looksUp);
   const layout = forwardLayout(shape, tile);
   const entry = c`lctx_attention_forward`;
   const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
