@@ -20,7 +20,7 @@ import {
   forwardTile,
   mostShared,
 } from "../../compiler/backends/cuda/sm90/forward-shape.ts";
-import { splitPositions } from "../../compiler/backends/cuda/sm90/split-positions.ts";
+import { risesSteadily, splitPositions } from "../../compiler/backends/cuda/sm90/score-forms.ts";
 import { exprEvaluator, noValues } from "../../compiler/ir/evaluate-expr.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import { axis } from "../../compiler/ir/graph-build.ts";
@@ -161,6 +161,30 @@ describe("Hopper attention kernels", () => {
       for (const argument of launch.arguments)
         if ("buffer" in argument) expect(argument.buffer).toBeLessThan(call.buffers + call.scratch.length);
     expect(call.launches.at(-1)!.arguments[1]).toEqual({ kind: "pointer", buffer: 10 });
+  });
+
+  it("tell scores that rise steadily along the keys", () => {
+    const [q, k, h] = [e.index("q"), e.index("k"), e.index("h")];
+    const far = e.toReal(e.sub(q, k));
+    const rate = e.load(0, [h]);
+    const steady = [
+      e.sub(e.logit, e.mul(rate, far)),
+      e.add(e.mul(e.div(far, e.real(3)), rate), e.add(e.logit, e.load(1, [h]))),
+    ];
+    const not = [
+      e.sub(e.logit, e.mul(far, far)),
+      e.sub(e.logit, e.mul(rate, e.toReal(q))),
+      e.sub(e.mul(rate, far), e.logit),
+      e.mul(e.logit, rate),
+      e.add(e.logit, e.unary("log", e.add(far, e.real(1)))),
+      e.add(e.logit, e.load(0, [e.sub(q, k)])),
+      e.add(e.logit, e.div(rate, far)),
+      e.add(e.logit, e.mul(far, e.logit)),
+    ];
+    expect([...steady, ...not].map(risesSteadily)).toEqual([
+      ...steady.map(() => true),
+      ...not.map(() => false),
+    ]);
   });
 
   it("convert positions one by one to the same score", () => {

@@ -19,17 +19,27 @@ struct lctx_key {
 `;
 
 /** `lctx_scores`, `lctx_guarded_scores`: score and mask of a block that a thread holds part of. */
-export function scoresText({ pairs, scale, tile, looksUp }: ForwardOptions): Fragment {
+export function scoresText({ pairs, scale, tile, looksUp, steady }: ForwardOptions): Fragment {
   const count = tile.keys / 2;
   const scaled = scalesFirst(scale, pairs) ? c`s[i] * ${realLiteral(scale)}` : c`s[i]`;
-  const score = pairs.scored ? c`lctx_score(p, ${scaled}, b, h, row, key)` : scaled;
+  const score = steady
+    ? c`fmaf(s[i], ${realLiteral(scale)}, fmaf(rise, (float)step, i & 2 ? level1 : level0))`
+    : pairs.scored
+      ? c`lctx_score(p, ${scaled}, b, h, row, key)`
+      : scaled;
   const place = c`const int row = i & 2 ? q1 : q0, step = (i >> 2) * 8 + (i & 1), column = k + step;${
-    pairs.scored ? c`\n    const lctx_key key = {column, real + (float)step};` : c``
+    pairs.scored && !steady ? c`\n    const lctx_key key = {column, real + (float)step};` : c``
   }`;
-  const first = pairs.scored
+  // The first key's score without its logit, for both rows, and what each further key adds.
+  const first = steady
     ? c`
+  const lctx_key start = {k, (float)k}, one = {1, 1.0f}, none = {0, 0.0f};
+  const float level0 = lctx_score(p, 0.0f, b, h, q0, start), level1 = lctx_score(p, 0.0f, b, h, q1, start);
+  const float rise = lctx_score(p, 0.0f, b, h, 0, one) - lctx_score(p, 0.0f, b, h, 0, none);`
+    : pairs.scored
+      ? c`
   const float real = (float)k;`
-    : c``;
+      : c``;
   const plain = scalesFirst(scale, pairs)
     ? c`${first}
 #pragma unroll

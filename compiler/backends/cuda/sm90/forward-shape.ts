@@ -105,4 +105,6 @@ export interface ForwardOptions {
   readonly pairs: CudaPairs;
   /** The mask reads tables: it is then found in a loop of its own, away from accumulators. */
   readonly looksUp: boolean;
+  /** The score is the logit plus a(h) + b(h) · (k − q). */
+  readonly steady: boolean;
 }
