@@ -18,7 +18,7 @@ import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts
 import { backwardText } from "./backward-text.ts";
 import { forwardLayout, forwardLimit, forwardTile, type HeadShape } from "./forward-shape.ts";
 import { forwardText } from "./forward-text.ts";
-import { splitPositions } from "./split-positions.ts";
+import { risesSteadily, splitPositions } from "./score-forms.ts";
 import type { Sm90Element } from "./ptx.ts";
 
 /** Why these kernels do not take a node; null when they do. */
@@ -120,12 +120,26 @@ export function sm90ForwardCall(
   const plan = planOf(node, facts, element, lengths);
   const { shape, queries, keys, pairs, looksUp, operands } = plan;
   const masked = node.mask.kind !== "constant";
-  const tile = forwardTile(shape, masked);
+  const tile = forwardTile(shape, masked, looksUp);
   const layout = forwardLayout(shape, tile);
   const entry = c`lctx_attention_forward`;
   const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
   return {
-    sources: [source(entry, forwardText({ entry, shape, tile, element, scale: node.scale, pairs, looksUp }))],
+    sources: [
+      source(
+        entry,
+        forwardText({
+          entry,
+          shape,
+          tile,
+          element,
+          scale: node.scale,
+          pairs,
+          looksUp,
+          steady: pairs.scored && risesSteadily(node.score),
+        }),
+      ),
+    ],
     buffers: operands + 2,
     scratch: [{ bytes: 16, zero: true }],
     launches: [

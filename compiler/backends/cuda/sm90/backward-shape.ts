@@ -1,4 +1,7 @@
 /** Tile sizes of the backward kernel and where its tiles lie in shared memory. */
+import type { Fragment } from "../../../ir/kernel.ts";
+import type { CudaPairs } from "../attention/pairs.ts";
+import type { Sm90Element } from "./ptx.ts";
 import { chunks, type HeadShape } from "./forward-shape.ts";
 
 export interface BackwardTile {
@@ -83,4 +86,24 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
     gradientCount,
     sharedBytes,
   };
+}
+
+/** What a backward kernel is generated for. */
+export interface BackwardOptions {
+  readonly entry: Fragment;
+  readonly shape: HeadShape;
+  readonly tile: BackwardTile;
+  readonly element: Sm90Element;
+  readonly scale: number;
+  readonly pairs: CudaPairs;
+  /** The mask reads tables: it is then found in a loop of its own, away from accumulators. */
+  readonly looksUp: boolean;
+  /**
+   * Blocks of keys add to a query's gradient one after another, first keys first, and so give the same bits at each
+   * run. They are started in that order too, so none waits for one not started; under a causal mask that is also the
+   * longest work first.
+   */
+  readonly ordered: boolean;
+  /** Tables get gradients. */
+  readonly trains: boolean;
 }

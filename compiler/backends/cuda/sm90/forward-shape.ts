@@ -1,4 +1,7 @@
 /** Tile sizes of the forward kernel and where its tiles lie in shared memory. */
+import type { Fragment } from "../../../ir/kernel.ts";
+import type { CudaPairs } from "../attention/pairs.ts";
+import type { Sm90Element } from "./ptx.ts";
 
 /** What a kernel is generated for. */
 export interface HeadShape {
@@ -29,12 +32,12 @@ export interface ForwardTile {
 /** Largest size of queries, keys and values that the kernel takes. */
 export const forwardLimit = 256;
 
-/** Tiles by head size; `masked`: blocks of keys are skipped, so small blocks save work. */
-export function forwardTile({ d, e }: HeadShape, masked: boolean): ForwardTile {
+/** Tiles by head size; `masked`: blocks of keys are skipped, so small blocks save work; `looksUp`: masks need registers. */
+export function forwardTile({ d, e }: HeadShape, masked: boolean, looksUp: boolean): ForwardTile {
   const size = Math.max(d, e);
   const three = { rows: 192, stages: 2, registers: [32, 160], turns: true } as const;
   const two = { rows: 128, stages: 2, registers: [40, 232], turns: true } as const;
-  if (size <= 64) return { ...three, keys: 128 };
+  if (size <= 64 && !looksUp) return { ...three, keys: 128 };
   if (size <= 96) return { ...two, keys: 128 };
   if (size <= 128) return { ...two, keys: masked ? 128 : 176 };
   if (size <= 192) return { ...two, keys: 96, turns: false };
@@ -89,4 +92,19 @@ export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayou
     valueBytes,
     sharedBytes,
   };
+}
+
+/** What a forward kernel is generated for. */
+export interface ForwardOptions {
+  readonly entry: Fragment;
+  readonly shape: HeadShape;
+  readonly tile: ForwardTile;
+  readonly element: Sm90Element;
+  /** Factor on dot products. */
+  readonly scale: number;
+  readonly pairs: CudaPairs;
+  /** The mask reads tables: it is then found in a loop of its own, away from accumulators. */
+  readonly looksUp: boolean;
+  /** The score is the logit plus a(h) + b(h) · (k − q). */
+  readonly steady: boolean;
 }
