@@ -53,6 +53,13 @@ function ruleOf(name: string): Rule {
       return { mask: e.or(causal, e.lt(k, e.int(n))) };
     case "every":
       return { mask: e.and(causal, e.eq(e.binary("mod", k, e.int(n)), e.int(0))) };
+    case "blocks": {
+      const block = (x: e.Expr): e.Expr => e.binary("floor-div", x, e.int(128));
+      return {
+        mask: e.and(causal, e.load(0, [block(q), block(k)], "bool")),
+        buffers: () => [leaf("blocks", [axis("qb", n), axis("kb", n)])],
+      };
+    }
     case "documents":
       return {
         mask: e.and(causal, e.eq(e.load(0, [q], "int"), e.load(0, [k], "int"))),

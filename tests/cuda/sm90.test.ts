@@ -72,6 +72,7 @@ describe("Hopper attention kernels", () => {
     { name: "causal", d: 128, element: "bf16", widths: [128, 64] },
     { name: "documents", d: 64, element: "f16", widths: [128, 64] },
     { name: "slopes", d: 128, element: "bf16", trains: true, widths: [128, 64] },
+    { name: "blocks:4", d: 64, element: "bf16", widths: [128, 64] },
     { name: "capped", d: 96, element: "bf16", widths: [128, 96, 64] },
   ] as const;
 

@@ -40,6 +40,8 @@ interface Plan {
   readonly keys: LaunchSize;
   readonly pairs: CudaPairs;
   readonly looksUp: boolean;
+  /** Blocks inside the ranges are worth asking about; documents fill theirs. */
+  readonly sparse: boolean;
   /** Buffers of operands: queries, keys, values and tables. */
   readonly operands: number;
 }
@@ -48,14 +50,21 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
   const refusal = sm90Refusal(node);
   if (refusal !== null) throw new Error(`${node.site}: no Hopper kernel takes ${refusal}`);
   const own: AttentionShape = shapeOf(node);
+  const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3);
+  const read = new Set<number>();
+  someExpr(node.mask, (part) => {
+    if (part.kind === "load") read.add(part.buffer);
+    return false;
+  });
   return {
     node,
     element,
     shape: { heads: own.heads, groups: own.groups, d: own.depth, e: own.width },
     queries: lengths?.queries ?? own.queries,
     keys: lengths?.keys ?? own.keys,
-    pairs: cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3),
-    looksUp: someExpr(node.mask, (part) => part.kind === "load"),
+    pairs,
+    looksUp: read.size > 0,
+    sparse: pairs.asksAny && (read.size === 0 || [...read].some((n) => node.buffers[n]!.kind !== "input")),
     operands: 3 + node.buffers.length,
   };
 }
@@ -175,7 +184,7 @@ export function sm90BackwardCall(
   ordered = true,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, operands } = plan;
+  const { shape, queries, keys, pairs, looksUp, sparse, operands } = plan;
   const { heads, groups, d, e } = shape;
   const tile = backwardTile(shape);
   const layout = backwardLayout(shape, tile);
@@ -213,7 +222,7 @@ export function sm90BackwardCall(
   return {
     sources: [
       source(prepare, prepareText({ entry: prepare, ...rows })),
-      source(gradient, backwardText({ entry: gradient, pairs, looksUp, ordered, trains, ...rows })),
+      source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
       source(finish, finishText({ entry: finish, ...rows })),
       ...(trains ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
     ],

@@ -54,9 +54,24 @@ LCTX_DEVICE int lctx_top_step(const lctx_pairs &p, int b, int h, int k0, int key
 `;
 
 /** The warp that loads: keys and values once, then for each head of the group the steps of queries that see them. */
-export function loaderText({ shape, tile }: BackwardOptions): Fragment {
+export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
+  const asked = sparse ? c` && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1))` : c``;
+  // Turns of a step that is taken: known from the ranges, or the blocks before this one are asked, 32 at a time.
+  const turn = sparse
+    ? c`int next_turn = 0;
+            if (some_steps) {
+              const int qa = start + (next >> 1) * ${tile.rows}, qb = min(qa + ${tile.rows}, start + queries) - 1;
+              const lctx_ranges r = lctx_key_ranges(p, b, h, qa, qb, ${tile.keys});
+              for (int first = lctx_next_block(r, 0); first < n; first = lctx_next_block(r, first + 32)) {
+                const int x = first + lane;
+                const bool adds = x < n && lctx_within(r, x) &&
+                                  lctx_any(p, b, h, qa, qb, x * ${tile.keys}, min(x * ${tile.keys} + ${tile.keys - 1}, keys - 1));
+                next_turn += __popc(__ballot_sync(0xffffffffu, adds));
+              }
+            }`
+    : c`const int next_turn = __shfl_sync(0xffffffffu, turn, bit);`;
   return c`
     const int lane = threadIdx.x;
     if (lane == 0) {
@@ -90,14 +105,14 @@ export function loaderText({ shape, tile }: BackwardOptions): Fragment {
           const int m = place > top ? place : top - place, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
           const int q1 = min(full1, start + queries - 1);
           const int turn = !end && place < steps_all ? lctx_turn(p, b, h, q0, q1, n) : -1;
-          const bool some = turn >= 0;
+          const bool some = turn >= 0${asked};
           const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
           u32 some_steps = __ballot_sync(0xffffffffu, some);
           const u32 open_steps = __ballot_sync(0xffffffffu, open);
           while (some_steps || (end && found >= 0) || (end && !opened)) {
             const int bit = (__ffs(some_steps) - 1) & 31;
             const int next = some_steps ? 2 * (from + bit > top ? from + bit : top - from - bit) + !(open_steps >> bit & 1) : -1;
-            const int next_turn = __shfl_sync(0xffffffffu, turn, bit);
+            ${turn}
             some_steps &= some_steps - 1;
             if (found < 0 && end) {
               /* Nothing sees these keys. */

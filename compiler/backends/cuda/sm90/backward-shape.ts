@@ -104,6 +104,8 @@ export interface BackwardOptions {
    * longest work first.
    */
   readonly ordered: boolean;
+  /** Many blocks inside the ranges are empty: they are asked about, and have no turn. */
+  readonly sparse: boolean;
   /** Tables get gradients. */
   readonly trains: boolean;
 }
