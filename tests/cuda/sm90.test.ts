@@ -65,7 +65,7 @@ async function compile(folder: string, name: string, text: string): Promise<Comp
  * With more registers for it, what is left to spill is of the warpgroups that compute.
  */
 const roomy = (text: string): string =>
-  text.replace(/setmaxnreg\.dec\.sync\.aligned\.u32 \d+/, "setmaxnreg.dec.sync.aligned.u32 64");
+  text.replace(/setmaxnreg\.dec\.sync\.aligned\.u32 \d+/, "setmaxnreg.dec.sync.aligned.u32 96");
 
 describe("Hopper attention kernels", () => {
   const cases = [
@@ -87,7 +87,12 @@ describe("Hopper attention kernels", () => {
           sm90ForwardCall(attention, blockFacts(attention), of.element),
           sm90BackwardCall(gradient, blockFacts(gradient), of.element),
         ];
-        return calls.flatMap((call) => call.sources.map((source) => ({ of, source })));
+        // The kernels before and after the backward one hang on the element and head size alone.
+        const wanted = of.name === "causal" || of.name === "documents" ? /./ : /forward|backward|table/;
+        return calls
+          .flatMap((call) => call.sources)
+          .filter(({ entry }) => wanted.test(entry))
+          .map((source) => ({ of, source }));
       });
       const wrong: string[] = [];
       const left = sources.entries();

@@ -27,7 +27,7 @@ export function scoresText({ pairs, scale, tile, looksUp, steady }: ForwardOptio
     : pairs.scored
       ? c`lctx_score(p, ${scaled}, b, h, row, key)`
       : scaled;
-  const place = c`const int row = i & 2 ? q1 : q0, step = (i >> 2) * 8 + (i & 1), column = k + step;${
+  const place = c`[[maybe_unused]] const int row = i & 2 ? q1 : q0, step = (i >> 2) * 8 + (i & 1), column = k + step;${
     pairs.scored && !steady ? c`\n    const lctx_key key = {column, real + (float)step};` : c``
   }`;
   // The first key's score without its logit, for both rows, and what each further key adds.
