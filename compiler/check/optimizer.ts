@@ -2,8 +2,9 @@
 import type { Expr as Ast, OptimizerItem } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Environment } from "./environment.ts";
+import { findItem, plainCandidates, unknownHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
-import { didYouMean, describeValue } from "./static-types.ts";
+import { describeValue } from "./static-types.ts";
 import type { MethodValue, StaticValue } from "./static-value.ts";
 import * as ir from "../ir/expr.ts";
 import type { UpdateRule } from "../ir/graph.ts";
@@ -207,7 +208,8 @@ function name(text: string, expr: Ast, scope: Scope): ir.Expr | null {
   if (text === "true" || text === "false") return ir.bool(text === "true");
   if (text === "pi") return ir.real(Math.PI);
   const candidates = [...scope.names.keys(), ...scope.values.keys()];
-  mistake(scope.reporter, "name-unknown", expr.span, { name: text }, didYouMean(text, candidates));
+  const help = unknownHelp(text, plainCandidates(candidates), ["function"], scope.environment);
+  mistake(scope.reporter, "name-unknown", expr.span, { name: text }, help);
   return null;
 }
 
@@ -221,7 +223,7 @@ function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | nul
     mistake(scope.reporter, "argument-count", expr.span, { callee, count, parameters: "numbers" });
     return null;
   };
-  const definition = scope.environment.names.get(callee);
+  const definition = findItem(scope.environment, callee, ["function"]);
   if (definition?.item.kind === "function") {
     const { parameters, body } = definition.item;
     if (parameters.length !== values.length) return wrongCount(parameters.length);
@@ -244,7 +246,7 @@ function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | nul
       "function-unknown",
       expr.callee.span,
       { name: callee },
-      didYouMean(callee, candidates),
+      unknownHelp(callee, plainCandidates(candidates), ["function"], scope.environment),
     );
     return null;
   }

@@ -3,6 +3,7 @@ import type { Argument, CallExpr, Expr, Parameter } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Definition, Environment } from "./environment.ts";
+import { findItem, plainCandidates, staticKinds, unknownHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
 import { arithmetic, compare, functions, number } from "./static-arithmetic.ts";
 import {
@@ -121,7 +122,7 @@ function evaluateName(name: string, span: Span, scope: StaticScope, reporter: Re
   if (value !== undefined) return value;
   if (name === "true" || name === "false") return bool(name === "true");
   if (name === "pi") return { kind: "number", value: Math.PI, whole: false };
-  const definition = scope.environment.names.get(name);
+  const definition = findItem(scope.environment, name, staticKinds);
   if (definition !== undefined) {
     // A module may be named without arguments: whoever places it gives them.
     if (definition.item.kind === "module") return { kind: "method", definition, arguments: new Map(), span };
@@ -135,8 +136,9 @@ function evaluateName(name: string, span: Span, scope: StaticScope, reporter: Re
     );
     return unknown;
   }
-  const candidates = [...scope.values.keys(), ...scope.environment.names.keys()];
-  mistake(reporter, "name-unknown", span, { name }, didYouMean(name, candidates));
+  const candidates = plainCandidates([...scope.values.keys(), ...scope.environment.names.keys()]);
+  const help = unknownHelp(name, candidates, staticKinds, scope.environment);
+  mistake(reporter, "name-unknown", span, { name }, help);
   return unknown;
 }
 
@@ -151,7 +153,7 @@ function evaluateCall(call: CallExpr, scope: StaticScope, reporter: Reporter): S
   if (preset?.kind === "method") {
     return bindArguments(preset.definition, call, scope, reporter, preset.arguments) ?? unknown;
   }
-  const definition = scope.environment.names.get(name);
+  const definition = findItem(scope.environment, name, staticKinds);
   if (definition !== undefined) {
     switch (definition.item.kind) {
       case "attention":
@@ -177,8 +179,9 @@ function evaluateCall(call: CallExpr, scope: StaticScope, reporter: Reporter): S
   }
   const known = Object.hasOwn(functions, name) ? functions[name]! : null;
   if (known === null) {
-    const candidates = [...Object.keys(functions), ...scope.environment.names.keys()];
-    mistake(reporter, "function-unknown", call.callee.span, { name }, didYouMean(name, candidates));
+    const candidates = plainCandidates([...Object.keys(functions), ...scope.environment.names.keys()]);
+    const help = unknownHelp(name, candidates, staticKinds, scope.environment);
+    mistake(reporter, "function-unknown", call.callee.span, { name }, help);
     return unknown;
   }
   const values = call.arguments.map((argument) => evaluateStatic(argument.value, scope, reporter));

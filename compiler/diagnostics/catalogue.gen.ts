@@ -1214,6 +1214,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "mask near = q >= k and q - k < 8\nmask nearer = q >= k and q - k < 4\n"
   },
   {
+    "code": "spec-empty",
+    "area": "names",
+    "severity": "error",
+    "title": "this file defines nothing",
+    "label": "no item",
+    "help": "start with a model: `model Small = decoder { … }`, or see `lctx examples`",
+    "why": "A spec has at least one item: a mask, a score, a model, an import. A file with comments only is most likely the wrong\nfile, or one that was cut short.",
+    "wrong": "// near = q >= k\n",
+    "right": "mask near = q >= k\n"
+  },
+  {
     "code": "argument-sign",
     "area": "syntax",
     "severity": "error",

@@ -335,6 +335,9 @@ export const messages = {
   /** `{name}` is defined twice */
   nameTaken: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"name-taken","severity":"error","title":"`{name}` is defined twice","label":"again here","help":"rename one of them"}, holes, span, extras),
+  /** this file defines nothing */
+  specEmpty: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"spec-empty","severity":"error","title":"this file defines nothing","label":"no item","help":"start with a model: `model Small = decoder { … }`, or see `lctx examples`"}, {}, span, extras),
   /** the argument `{name}` takes `:`, not `=` */
   argumentSign: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"argument-sign","severity":"error","title":"the argument `{name}` takes `:`, not `=`","label":"write `:`","help":"write `{name}: value`"}, holes, span, extras),

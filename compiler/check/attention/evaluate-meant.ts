@@ -5,6 +5,7 @@ import * as ir from "../../ir/expr.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
 import type { Definition } from "../environment.ts";
+import { expressionKinds, findItem } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import type { StaticValue } from "../static-value.ts";
@@ -151,7 +152,7 @@ function evaluateName(name: string, span: Span, scope: MeantScope, run: Elaborat
     run.unsupported(learned[name]!, span);
     return null;
   }
-  const definition = scope.definition.environment.names.get(name);
+  const definition = findItem(scope.definition.environment, name, expressionKinds);
   if (definition !== undefined) return applyItem(definition, [], span, scope, run);
   return null;
 }
@@ -257,7 +258,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       run.unsupported(`\`${name}\``, call.span);
       return null;
     default: {
-      const definition = scope.definition.environment.names.get(name);
+      const definition = findItem(scope.definition.environment, name, expressionKinds);
       if (definition !== undefined) return applyItem(definition, call.arguments, call.span, scope, run);
       if (!isScalarFunction(name) && name !== "erf") return null;
       const values = given.map((e) => evaluateMeant(e, scope, run));

@@ -2,6 +2,7 @@
 import type { Argument, CallExpr, Expr, FunctionItem, MaskItem, ScoreItem } from "../../../grammar/ast.ts";
 import { messages } from "../../diagnostics/messages.gen.ts";
 import type { Definition } from "../environment.ts";
+import { expressionKinds, findItem } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { describeItem, didYouMean } from "../static-types.ts";
 import type { Inference } from "./infer.ts";
@@ -53,7 +54,7 @@ export function inferCall(call: CallExpr, scope: TypeScope, tools: Inference): T
     reporter.add(messages.notInAttention({ what: name }, call.callee.span));
     return unknownType;
   }
-  const definition = scope.definition.environment.names.get(name);
+  const definition = findItem(scope.definition.environment, name, expressionKinds);
   if (definition !== undefined) return inferItem(definition, call, scope, tools);
   if (!Object.hasOwn(arities, name)) {
     for (const argument of call.arguments) tools.infer(argument.value, scope);

@@ -1,9 +1,10 @@
 /** Reads calls in bodies: functions, children, attentions and the operations of the language. */
 import type { CallExpr } from "../../../grammar/ast.ts";
 import * as ir from "../../ir/expr.ts";
+import { findItem, plainCandidates, unknownHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
-import { describeValue, didYouMean } from "../static-types.ts";
+import { describeValue } from "../static-types.ts";
 import { mergeAxes } from "./body-lets.ts";
 import { deepest, dotted, placeOf, refuse, typed, type Binding, type BodyScope } from "./body-scope.ts";
 import { combine, mapValue, plainValue, type Value } from "./value.ts";
@@ -65,7 +66,8 @@ export function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
     return plainValue(ir.toReal(ir.index(index.name)), [{ name: index.name, size }]);
   }
   if (name === "dropout") return evaluateDropout(call, scope);
-  const definition = call.callee.kind === "name" ? scope.environment.names.get(name) : undefined;
+  const definition =
+    call.callee.kind === "name" ? findItem(scope.environment, name, ["function"]) : undefined;
   if (definition?.item.kind === "function") {
     const parameters = definition.item.parameters;
     if (parameters.length !== call.arguments.length) return wrongCount(parameters.length);
@@ -109,7 +111,8 @@ export function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
   if (child === "failed") return null;
   if (child !== null) return child;
   const candidates = [...Object.keys(unaries), "min", "max", "dropout", ...scope.environment.names.keys()];
-  mistake(reporter, "function-unknown", call.callee.span, { name }, didYouMean(name, candidates));
+  const help = unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
+  mistake(reporter, "function-unknown", call.callee.span, { name }, help);
   return null;
 }
 

@@ -3,10 +3,11 @@ import type { Expr, IfExpr, IndexExpr, ReductionExpr } from "../../../grammar/as
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Span } from "../../source/span.ts";
+import { findItem, plainCandidates, unknownHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import { isNumericFunction } from "../static-arithmetic.ts";
-import { describeItem, describeValue, didYouMean } from "../static-types.ts";
+import { describeItem, describeValue } from "../static-types.ts";
 import type { StaticValue } from "../static-value.ts";
 import { evaluateCall } from "./body-calls.ts";
 import { mergeAxes } from "./body-lets.ts";
@@ -62,7 +63,7 @@ function isStatic(expr: Expr, scope: BodyScope): boolean {
       return [expr.condition, expr.then, expr.otherwise].every((e) => isStatic(e, scope));
     case "call": {
       if (expr.callee.kind !== "name" || scope.bindings.has(expr.callee.name)) return false;
-      const item = scope.environment.names.get(expr.callee.name)?.item.kind;
+      const item = findItem(scope.environment, expr.callee.name, ["function"])?.item.kind;
       if (!isNumericFunction(expr.callee.name) && item !== "function") return false;
       return expr.arguments.every((argument) => isStatic(argument.value, scope));
     }
@@ -213,7 +214,8 @@ function evaluateName(name: string, span: Span, scope: BodyScope): Value | null 
   const member = scope.calls.member(name, span);
   if (member !== null) return member === "failed" ? null : member;
   const candidates = [...scope.bindings.keys(), ...scope.statics.keys(), ...scope.environment.names.keys()];
-  mistake(reporter, "name-unknown", span, { name }, didYouMean(name, candidates));
+  const help = unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
+  mistake(reporter, "name-unknown", span, { name }, help);
   return null;
 }
 
