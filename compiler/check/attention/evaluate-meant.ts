@@ -18,6 +18,7 @@ import {
   logicMeant,
   negativeMeant,
   notMeant,
+  sameBlocks,
 } from "./meant-operators.ts";
 import { axisNames, exprOf, numberOf, scalar, staticBool, staticNumber } from "./meant.ts";
 import type { Meant, MeantScope, TableMeant } from "./meant.ts";
@@ -84,6 +85,8 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       const left = evaluate(expr.left);
       const right = evaluate(expr.right);
       if (left === null || right === null) return null;
+      const adds = expr.op === "+" || expr.op === "-";
+      if (adds && !sameBlocks(left, right, expr.span, run.reporter)) return null;
       return binaryMeant(expr.op, left, right, expr.span, run.reporter) ?? refuse("this operation");
     }
     case "compare": {
@@ -92,6 +95,7 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       for (const [n, op] of expr.operators.entries()) {
         const [left, right] = [operands[n], operands[n + 1]];
         if (!left || !right || result === null) return null;
+        if (!sameBlocks(left, right, expr.span, run.reporter)) return null;
         const one: Meant | null = compareMeant(op, left, right, (meant) => counted(meant, run));
         result = one === null ? refuse("this comparison") : logicMeant("and", result, one);
       }
@@ -219,7 +223,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
   if (local?.kind === "domain") {
     const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
     const at = x === null ? null : exprOf(x);
-    return at === null ? null : scalar(ir.binary("floor-div", at, ir.int(local.size)));
+    return at === null ? null : scalar(ir.binary("floor-div", at, ir.int(local.size)), null, local.size);
   }
   if (local?.kind === "let-function") {
     const inner = new Map(local.scope().names);
@@ -240,7 +244,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       if (at === null || size === null) return null;
       const known = numberOf(x!);
       if (known !== null) return staticNumber(Math.floor(known.value / size), true);
-      return scalar(ir.binary("floor-div", at, ir.int(size)));
+      return scalar(ir.binary("floor-div", at, ir.int(size)), null, size);
     }
     case "first":
     case "last":

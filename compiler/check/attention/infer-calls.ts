@@ -5,6 +5,7 @@ import type { Definition } from "../environment.ts";
 import { expressionKinds, findItem } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { describeItem, didYouMean } from "../static-types.ts";
+import { blockSize } from "./block-size.ts";
 import type { Inference } from "./infer.ts";
 import { itemScope, parameterSort } from "./item-scope.ts";
 import { showAst } from "./show-ast.ts";
@@ -164,7 +165,11 @@ const special: Readonly<Record<string, Special>> = {
       tools.reporter.add(
         messages.numberNeeded({ found: describeType(size), op: "block" }, call.arguments[1]!.value.span),
       );
-    const domain = { kind: "block", name: "", size: showAst(call.arguments[1]!.value) } as const;
+    const domain = {
+      kind: "block",
+      name: "",
+      size: blockSize(call.arguments[1]!.value, scope.definition),
+    } as const;
     return joinTypes("block", [at, stopGradient(size)], domain);
   },
   first: blockEnd,

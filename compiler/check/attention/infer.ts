@@ -309,7 +309,7 @@ export function makeInference(reporter: Reporter): Inference {
         return type.sort === "position" || type.sort === "number";
       case "block":
         return type.sort === "block"
-          ? type.domain === null || sameDomain(type.domain, domain)
+          ? type.domain === null || sameDomain(type.domain, domain, false)
           : type.sort === "number";
       case "diagonal":
         return type.sort === "diagonal" || type.sort === "offset" || type.sort === "number";
