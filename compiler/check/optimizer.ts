@@ -2,6 +2,7 @@
 import type { Expr as Ast, OptimizerItem } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Environment } from "./environment.ts";
+import { openBudget, spend, type Budget } from "./budget.ts";
 import { findItem, plainCandidates, unknownHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
 import { describeValue } from "./static-types.ts";
@@ -15,6 +16,7 @@ interface Scope {
   readonly names: ReadonlyMap<string, ir.Expr>;
   readonly reporter: Reporter;
   readonly depth: number;
+  readonly budget: Budget;
 }
 
 const unaries: Readonly<Record<string, ir.UnaryOp>> = {
@@ -64,7 +66,14 @@ function readClauses(item: OptimizerItem, value: MethodValue, reporter: Reporter
     ...states.map((state, n): [string, ir.Expr] => [state.name.text, ir.operand(2 + n)]),
   ]);
   const values = new Map([...value.arguments].filter(([name]) => name !== "lr"));
-  const scope: Scope = { environment: value.definition.environment, values, names, reporter, depth: 0 };
+  const scope: Scope = {
+    environment: value.definition.environment,
+    values,
+    names,
+    reporter,
+    depth: 0,
+    budget: openBudget(),
+  };
   const news = new Map<string, ir.Expr>();
   let weight: ir.Expr | null = null;
   const taken = new Set(["w", "g", "step", ...value.arguments.keys()]);
@@ -215,6 +224,7 @@ function name(text: string, expr: Ast, scope: Scope): ir.Expr | null {
 
 function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | null {
   const callee = expr.callee.kind === "name" ? expr.callee.name : expr.callee.member.text;
+  if (!spend(scope.budget, expr.span, scope.reporter)) return null;
   if (scope.depth > 64) return refuse(expr, `${callee} inside itself`, scope);
   const given = expr.arguments.map((argument) => number(argument.value, scope));
   if (given.includes(null)) return null;
@@ -235,6 +245,7 @@ function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | nul
       names,
       reporter: scope.reporter,
       depth: scope.depth + 1,
+      budget: scope.budget,
     });
   }
   if (callee === "min" || callee === "max")

@@ -196,7 +196,7 @@ export const catalogue: readonly MessageEntry[] = [
     "severity": "error",
     "title": "the definitions used here are too many to write out",
     "label": "grows too large",
-    "help": "give an intermediate result a table: `let t[h, q] = …`",
+    "help": "use each definition once, or give an intermediate result a table: `let t[h, q] = …`",
     "why": "Functions, masks and scores are written out where they are used. Definitions that use one another twice at each level double with each. A single short spec cannot show this one.",
     "wrong": null,
     "right": null

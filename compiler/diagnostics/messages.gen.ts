@@ -58,7 +58,7 @@ export const messages = {
     buildDiagnostic({"code":"index-domain","severity":"error","title":"`{name}` is indexed by {expected}, not by {found}","label":"`{axis}` is {expected}","help":null}, holes, span, extras),
   /** the definitions used here are too many to write out */
   inliningTooLarge: (span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"inlining-too-large","severity":"error","title":"the definitions used here are too many to write out","label":"grows too large","help":"give an intermediate result a table: `let t[h, q] = …`"}, {}, span, extras),
+    buildDiagnostic({"code":"inlining-too-large","severity":"error","title":"the definitions used here are too many to write out","label":"grows too large","help":"use each definition once, or give an intermediate result a table: `let t[h, q] = …`"}, {}, span, extras),
   /** a token after every {every} does not end blocks of {size} */
   insertBlockMismatch: (holes: { readonly every: Hole; readonly size: Hole; readonly period: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"insert-block-mismatch","severity":"error","title":"a token after every {every} does not end blocks of {size}","label":"{every} + 1 = {period}","help":"{fix}"}, holes, span, extras),

@@ -5,6 +5,7 @@ import * as ir from "../../ir/expr.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
 import type { Definition } from "../environment.ts";
+import { spend, type Budget } from "../budget.ts";
 import { expressionKinds, findItem } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
@@ -32,6 +33,8 @@ export interface Elaboration {
   readonly unsupported: (what: string, span: Span) => void;
   /** Whether a position compared with a count is counted within its document. */
   readonly byDocument: boolean;
+  /** What all expressions together may cost. */
+  readonly budget: Budget;
 }
 
 const deepest = 64;
@@ -44,6 +47,7 @@ const learned: Readonly<Record<string, string>> = {
 /** The meaning of an expression; null after a report or a note of what is not supported. */
 export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): Meant | null {
   const evaluate = (e: Expr): Meant | null => evaluateMeant(e, scope, run);
+  if (!spend(run.budget, expr.span, run.reporter)) return null;
   const refuse = (what: string): null => {
     run.unsupported(what, expr.span);
     return null;

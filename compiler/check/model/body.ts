@@ -11,7 +11,7 @@ import { describeItem, describeValue } from "../static-types.ts";
 import type { StaticValue } from "../static-value.ts";
 import { evaluateCall } from "./body-calls.ts";
 import { mergeAxes } from "./body-lets.ts";
-import { dotted, placeOf, refuse, typed, type BodyScope } from "./body-scope.ts";
+import { dotted, placeOf, refuse, staticScope, typed, type BodyScope } from "./body-scope.ts";
 import { reduceValue } from "./reductions.ts";
 import { combine, mapValue, plainValue, type Place, type Value } from "./value.ts";
 
@@ -83,7 +83,7 @@ function isStatic(expr: Expr, scope: BodyScope): boolean {
 export function evaluateBody(expr: Expr, scope: BodyScope): Value | null {
   const { reporter } = scope;
   if (expr.kind !== "error" && isStatic(expr, scope)) {
-    const known = evaluateStatic(expr, { environment: scope.environment, values: scope.statics }, reporter);
+    const known = evaluateStatic(expr, staticScope(scope), reporter);
     return staticValue(known, expr.span, reporter);
   }
   const place = placeOf(scope, expr.span);
@@ -246,11 +246,7 @@ const binaryMakers: Readonly<Record<"+" | "-" | "*" | "/" | "%" | "^", (a: ir.Ex
 
 function evaluateIf(expr: IfExpr, place: Place, scope: BodyScope): Value | null {
   if (isStatic(expr.condition, scope)) {
-    const known = evaluateStatic(
-      expr.condition,
-      { environment: scope.environment, values: scope.statics },
-      scope.reporter,
-    );
+    const known = evaluateStatic(expr.condition, staticScope(scope), scope.reporter);
     if (known.kind === "bool") return evaluateBody(known.value ? expr.then : expr.otherwise, scope);
     if (known.kind !== "unknown") {
       const holes = { op: "if", found: describeValue(known), expected: "true or false" };
