@@ -13,7 +13,16 @@ export interface Environment {
   readonly file: AstFile;
   /** Own items, imported items and the prelude, by name; own items first. `model X` and `pretrained "id"` are entries too (`pretrained` by its id in quotes). */
   readonly names: ReadonlyMap<string, Definition>;
+  /** The prelude's own names: seen where `names` has something of another kind; see `findItem`. */
+  readonly prelude: ReadonlyMap<string, Definition>;
+  /** Where the library defines a name; read when a message first asks. */
+  readonly library: () => LibraryIndex;
 }
+
+/** What the library's files define, by name: `std.masks` for a mask. */
+export type LibraryIndex = ReadonlyMap<string, readonly { readonly from: string; readonly kind: ItemKind }[]>;
+
+export type ItemKind = Item["kind"];
 
 /** How files are found: pure, so that the checker itself reads no disk. */
 export interface SourceHost {
@@ -21,6 +30,8 @@ export interface SourceHost {
   read(path: string): string | null;
   /** Text of a library file (`["std", "masks"]`), or null. */
   library(path: readonly string[]): string | null;
+  /** Every library file, for messages that say where a name can be imported from; absent: they do not say. */
+  libraryFiles?(): readonly (readonly string[])[];
   /** What parsing a library file's text gives, where that is known already; null or absent: parse it. */
   parsedLibrary?(path: readonly string[], text: string): ParseResult | null;
 }

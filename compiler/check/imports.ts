@@ -5,10 +5,10 @@ import { messages } from "../diagnostics/messages.gen.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import { didYouMean } from "../diagnostics/suggest.ts";
 import type { Span } from "../source/span.ts";
-import type { Definition, Environment, SourceHost } from "./environment.ts";
+import type { Definition, Environment, LibraryIndex, SourceHost } from "./environment.ts";
 
 /** The name that a library file has in messages and spans: `std/masks.lctx`. */
-const libraryFile = (parts: readonly string[]): string => `${parts.join("/")}.lctx`;
+export const libraryFile = (parts: readonly string[]): string => `${parts.join("/")}.lctx`;
 
 /** Parsed library files by path and text: specs checked one after another share them. */
 const parsedLibrary = new Map<string, { readonly text: string; readonly result: ParseResult }>();
@@ -76,12 +76,32 @@ interface Loading {
   readonly done: Map<string, Loaded | null>;
   /** Files whose imports are being read, outermost first. */
   readonly open: string[];
+  readonly index: () => LibraryIndex;
 }
 
 interface Loaded {
   readonly environment: Environment;
   /** What other files may import: own items and what the file itself imports. */
   readonly exported: ReadonlyMap<string, Definition>;
+}
+
+/** Names of the library's files, read once when a message first asks for them. */
+function libraryIndex(host: SourceHost): () => LibraryIndex {
+  let index: LibraryIndex | null = null;
+  const read = (): LibraryIndex => {
+    const found = new Map<string, { from: string; kind: Item["kind"] }[]>();
+    for (const parts of host.libraryFiles?.() ?? []) {
+      const text = host.library(parts);
+      if (text === null) continue;
+      for (const item of parseLibrary(parts, text, host).file.items) {
+        const name = definedName(item)?.name;
+        if (name === undefined || name.startsWith('"')) continue;
+        found.set(name, [...(found.get(name) ?? []), { from: parts.join("."), kind: item.kind }]);
+      }
+    }
+    return found;
+  };
+  return () => (index ??= read());
 }
 
 const preludePath = ["std", "prelude"];
@@ -106,7 +126,8 @@ function loadFile(
   const { reporter } = loading;
   reporter.addAll(parsed.diagnostics);
   const names = new Map<string, Definition>();
-  const environment: Environment = { file: parsed.file, names };
+  const prelude = new Map<string, Definition>();
+  const environment: Environment = { file: parsed.file, names, prelude, library: loading.index };
   const places = new Map<string, Span>();
   loading.open.push(key);
   enterItems(parsed.file, environment, names, places, reporter);
@@ -117,8 +138,11 @@ function loadFile(
   if (withPrelude) {
     for (const from of [preludePath, publishedPath]) {
       const library = loadLibrary(from, loading);
-      for (const [name, definition] of library?.exported ?? [])
-        if (!names.has(name) && (from === preludePath || name.startsWith('"'))) names.set(name, definition);
+      for (const [name, definition] of library?.exported ?? []) {
+        if (from !== preludePath && !name.startsWith('"')) continue;
+        if (from === preludePath) prelude.set(name, definition);
+        if (!names.has(name)) names.set(name, definition);
+      }
     }
   }
   const loaded = { environment, exported };
@@ -241,7 +265,7 @@ export function loadProject(rootPath: string, host: SourceHost, reporter: Report
     reporter.add(messages.fileUnknown({ path: rootPath }, { file: rootPath, start: 0, end: 0 }));
     return null;
   }
-  const loading: Loading = { host, reporter, done: new Map(), open: [] };
+  const loading: Loading = { host, reporter, done: new Map(), open: [], index: libraryIndex(host) };
   const key = normalise(rootPath);
   return loadFile(key, rootPath, parseFile(rootPath, text), loading, true).environment;
 }

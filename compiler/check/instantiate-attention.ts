@@ -13,6 +13,7 @@ import * as ir from "../ir/expr.ts";
 import type { Init } from "../ir/graph.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
+import { mostMeantSteps, openBudget } from "./budget.ts";
 import { evaluateMeant, type Elaboration } from "./attention/evaluate-meant.ts";
 import { axisNames, exprOf, scalar, staticNumber, type Meant, type MeantScope } from "./attention/meant.ts";
 import { numberOf } from "./attention/meant.ts";
@@ -142,6 +143,7 @@ function openPhase(
         unsupported.push({ what, span });
     },
     byDocument: readsDocument(clauses, method.definition.environment),
+    budget: openBudget(mostMeantSteps),
   };
   const names = new Map<string, Meant>();
   for (const [name, value] of sizeNames(shape)) names.set(name, staticNumber(value, true));

@@ -5,6 +5,7 @@ import * as ir from "../ir/expr.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import { messages } from "../diagnostics/messages.gen.ts";
 import type { Span } from "../source/span.ts";
+import { mostMeantSteps, openBudget } from "./budget.ts";
 import { evaluateMeant, type Elaboration } from "./attention/evaluate-meant.ts";
 import { exprOf, numberOf, scalar, staticNumber, type Meant, type MeantScope } from "./attention/meant.ts";
 import type { MethodValue } from "./static-value.ts";
@@ -27,6 +28,7 @@ export function instantiateRotation(
     },
     unsupported: (what: string, span: Span) => reporter.add(messages.notInRotation({ what }, span)),
     byDocument: false,
+    budget: openBudget(mostMeantSteps),
   };
   const names = new Map<string, Meant>();
   for (const [name, argument] of value.arguments) names.set(name, { kind: "static", value: argument });

@@ -2,8 +2,10 @@
 import type { Expr as Ast, OptimizerItem } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Environment } from "./environment.ts";
+import { openBudget, spend, type Budget } from "./budget.ts";
+import { findItem, plainCandidates, unknownHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
-import { didYouMean, describeValue } from "./static-types.ts";
+import { describeValue } from "./static-types.ts";
 import type { MethodValue, StaticValue } from "./static-value.ts";
 import * as ir from "../ir/expr.ts";
 import type { UpdateRule } from "../ir/graph.ts";
@@ -14,6 +16,7 @@ interface Scope {
   readonly names: ReadonlyMap<string, ir.Expr>;
   readonly reporter: Reporter;
   readonly depth: number;
+  readonly budget: Budget;
 }
 
 const unaries: Readonly<Record<string, ir.UnaryOp>> = {
@@ -63,7 +66,14 @@ function readClauses(item: OptimizerItem, value: MethodValue, reporter: Reporter
     ...states.map((state, n): [string, ir.Expr] => [state.name.text, ir.operand(2 + n)]),
   ]);
   const values = new Map([...value.arguments].filter(([name]) => name !== "lr"));
-  const scope: Scope = { environment: value.definition.environment, values, names, reporter, depth: 0 };
+  const scope: Scope = {
+    environment: value.definition.environment,
+    values,
+    names,
+    reporter,
+    depth: 0,
+    budget: openBudget(),
+  };
   const news = new Map<string, ir.Expr>();
   let weight: ir.Expr | null = null;
   const taken = new Set(["w", "g", "step", ...value.arguments.keys()]);
@@ -207,12 +217,14 @@ function name(text: string, expr: Ast, scope: Scope): ir.Expr | null {
   if (text === "true" || text === "false") return ir.bool(text === "true");
   if (text === "pi") return ir.real(Math.PI);
   const candidates = [...scope.names.keys(), ...scope.values.keys()];
-  mistake(scope.reporter, "name-unknown", expr.span, { name: text }, didYouMean(text, candidates));
+  const help = unknownHelp(text, plainCandidates(candidates), ["function"], scope.environment);
+  mistake(scope.reporter, "name-unknown", expr.span, { name: text }, help);
   return null;
 }
 
 function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | null {
   const callee = expr.callee.kind === "name" ? expr.callee.name : expr.callee.member.text;
+  if (!spend(scope.budget, expr.span, scope.reporter)) return null;
   if (scope.depth > 64) return refuse(expr, `${callee} inside itself`, scope);
   const given = expr.arguments.map((argument) => number(argument.value, scope));
   if (given.includes(null)) return null;
@@ -221,7 +233,7 @@ function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | nul
     mistake(scope.reporter, "argument-count", expr.span, { callee, count, parameters: "numbers" });
     return null;
   };
-  const definition = scope.environment.names.get(callee);
+  const definition = findItem(scope.environment, callee, ["function"]);
   if (definition?.item.kind === "function") {
     const { parameters, body } = definition.item;
     if (parameters.length !== values.length) return wrongCount(parameters.length);
@@ -233,6 +245,7 @@ function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | nul
       names,
       reporter: scope.reporter,
       depth: scope.depth + 1,
+      budget: scope.budget,
     });
   }
   if (callee === "min" || callee === "max")
@@ -244,7 +257,7 @@ function call(expr: Extract<Ast, { kind: "call" }>, scope: Scope): ir.Expr | nul
       "function-unknown",
       expr.callee.span,
       { name: callee },
-      didYouMean(callee, candidates),
+      unknownHelp(callee, plainCandidates(candidates), ["function"], scope.environment),
     );
     return null;
   }

@@ -200,7 +200,7 @@ export function applyOverrides(
   }
   const names = new Map<string, Definition>();
   const items = environment.file.items.map((item) => replaced.get(item) ?? item);
-  const next: Environment = { file: { ...environment.file, items }, names };
+  const next: Environment = { ...environment, file: { ...environment.file, items }, names };
   for (const [name, definition] of environment.names) {
     const own = definition.environment === environment;
     names.set(

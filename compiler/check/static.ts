@@ -3,6 +3,8 @@ import type { Argument, CallExpr, Expr, Parameter } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Definition, Environment } from "./environment.ts";
+import { openBudget, spend, type Budget } from "./budget.ts";
+import { findItem, plainCandidates, staticKinds, unknownHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
 import { arithmetic, compare, functions, number } from "./static-arithmetic.ts";
 import {
@@ -24,6 +26,8 @@ export interface StaticScope {
   readonly values: ReadonlyMap<string, StaticValue>;
   /** How many definitions enclose this one; guards against definitions that never end. */
   readonly depth?: number;
+  /** What is left of the outermost call's budget. */
+  readonly budget?: Budget;
 }
 
 const deepest = 64;
@@ -121,7 +125,7 @@ function evaluateName(name: string, span: Span, scope: StaticScope, reporter: Re
   if (value !== undefined) return value;
   if (name === "true" || name === "false") return bool(name === "true");
   if (name === "pi") return { kind: "number", value: Math.PI, whole: false };
-  const definition = scope.environment.names.get(name);
+  const definition = findItem(scope.environment, name, staticKinds);
   if (definition !== undefined) {
     // A module may be named without arguments: whoever places it gives them.
     if (definition.item.kind === "module") return { kind: "method", definition, arguments: new Map(), span };
@@ -135,12 +139,15 @@ function evaluateName(name: string, span: Span, scope: StaticScope, reporter: Re
     );
     return unknown;
   }
-  const candidates = [...scope.values.keys(), ...scope.environment.names.keys()];
-  mistake(reporter, "name-unknown", span, { name }, didYouMean(name, candidates));
+  const candidates = plainCandidates([...scope.values.keys(), ...scope.environment.names.keys()]);
+  const help = unknownHelp(name, candidates, staticKinds, scope.environment);
+  mistake(reporter, "name-unknown", span, { name }, help);
   return unknown;
 }
 
-function evaluateCall(call: CallExpr, scope: StaticScope, reporter: Reporter): StaticValue {
+function evaluateCall(call: CallExpr, outer: StaticScope, reporter: Reporter): StaticValue {
+  const budget = outer.budget ?? openBudget();
+  const scope: StaticScope = { ...outer, budget };
   if (call.callee.kind !== "name") {
     mistake(reporter, "not-static", call.span, { what: call.callee.member.text });
     return unknown;
@@ -151,7 +158,7 @@ function evaluateCall(call: CallExpr, scope: StaticScope, reporter: Reporter): S
   if (preset?.kind === "method") {
     return bindArguments(preset.definition, call, scope, reporter, preset.arguments) ?? unknown;
   }
-  const definition = scope.environment.names.get(name);
+  const definition = findItem(scope.environment, name, staticKinds);
   if (definition !== undefined) {
     switch (definition.item.kind) {
       case "attention":
@@ -167,6 +174,7 @@ function evaluateCall(call: CallExpr, scope: StaticScope, reporter: Reporter): S
           environment: definition.environment,
           values: bound.arguments,
           depth: (scope.depth ?? 0) + 1,
+          budget,
         };
         return evaluateStatic(definition.item.body, inner, reporter);
       }
@@ -177,8 +185,9 @@ function evaluateCall(call: CallExpr, scope: StaticScope, reporter: Reporter): S
   }
   const known = Object.hasOwn(functions, name) ? functions[name]! : null;
   if (known === null) {
-    const candidates = [...Object.keys(functions), ...scope.environment.names.keys()];
-    mistake(reporter, "function-unknown", call.callee.span, { name }, didYouMean(name, candidates));
+    const candidates = plainCandidates([...Object.keys(functions), ...scope.environment.names.keys()]);
+    const help = unknownHelp(name, candidates, staticKinds, scope.environment);
+    mistake(reporter, "function-unknown", call.callee.span, { name }, help);
     return unknown;
   }
   const values = call.arguments.map((argument) => evaluateStatic(argument.value, scope, reporter));
@@ -227,6 +236,8 @@ export function bindArguments(
     mistake(reporter, "definition-too-deep", call.span, { name: callee });
     return null;
   }
+  const budget = scope.budget ?? openBudget();
+  if (!spend(budget, call.span, reporter)) return null;
   const listed = parameters.map((p) => p.name.text).join(", ") || "none";
   const given = new Map<string, Argument>();
   let ok = true;
@@ -276,7 +287,7 @@ export function bindArguments(
     let value: StaticValue;
     if (argument !== undefined) {
       value = coerce(
-        evaluateStatic(argument.value, { ...scope, depth }, reporter),
+        evaluateStatic(argument.value, { ...scope, depth, budget }, reporter),
         parameter,
         argument.value,
         reporter,
@@ -284,7 +295,7 @@ export function bindArguments(
     } else if (presets.has(name)) {
       value = presets.get(name)!;
     } else if (parameter.value !== null) {
-      const inner = { environment: definition.environment, values, depth };
+      const inner = { environment: definition.environment, values, depth, budget };
       value = coerce(evaluateStatic(parameter.value, inner, reporter), parameter, parameter.value, reporter);
     } else {
       // A misspelt or misplaced argument was reported: it is most likely this one.

@@ -3,14 +3,15 @@ import type { TrainClause, TrainItem } from "../../grammar/ast.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Environment } from "./environment.ts";
+import { findItem, itemHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
 import { shownModel, siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
 import { visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
 import { readOptimizer } from "./optimizer.ts";
 import { checkInsertedBlocks, checkTaught } from "./recipe-attention.ts";
-import { evaluateStatic, type StaticScope } from "./static.ts";
-import { describeItem, didYouMean } from "./static-types.ts";
+import { bindArguments, type StaticScope } from "./static.ts";
+import { didYouMean } from "./static-types.ts";
 import type { MethodValue } from "./static-value.ts";
 import { amount, count, real, within, type RecipeAmount } from "./train-values.ts";
 
@@ -243,20 +244,14 @@ function checkOptimizer(clauses: Clauses, scope: StaticScope, reporter: Reporter
   if (clause?.kind !== "optimizer-choice") return null;
   const { callee } = clause.optimizer;
   const name = callee.kind === "name" ? callee.name : callee.member.text;
-  const definition = scope.environment.names.get(name);
+  const definition = findItem(scope.environment, name, ["optimizer"]);
   if (definition?.item.kind !== "optimizer") {
-    const optimizers = [...scope.environment.names]
-      .filter(([, d]) => d.item.kind === "optimizer")
-      .map(([n]) => n);
-    const help =
-      definition === undefined
-        ? didYouMean(name, optimizers)
-        : { help: `\`${name}\` is ${describeItem(definition)}` };
+    const help = itemHelp(name, definition, "optimizer", scope.environment);
     mistake(reporter, "optimizer-unknown", callee.span, { name }, help);
     return null;
   }
-  const value = evaluateStatic(clause.optimizer, scope, reporter);
-  if (value.kind !== "method") return null;
+  const value = bindArguments(definition, clause.optimizer, scope, reporter);
+  if (value === null) return null;
   const lr = value.arguments.get("lr");
   if (lr?.kind === "number") return readOptimizer(value, reporter) === null ? null : value;
   mistake(reporter, "optimizer-without-lr", definition.item.name.span, { name });

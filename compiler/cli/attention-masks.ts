@@ -91,6 +91,7 @@ function attentionOf(mask: string, environment: Environment): Definition {
   const reporter = new Reporter();
   checkProject(
     {
+      ...environment,
       file: { ...environment.file, items: [item] },
       names: new Map([...environment.names, [item.name.text, definition]]),
     },

@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { parseStage, stageText, type Project } from "../../runtime/project/project.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import type { FreshBuild } from "./build-fresh.ts";
@@ -24,6 +24,10 @@ export interface Built {
   /** False when it was made now. */
   readonly cached: boolean;
   readonly specText: string;
+  /** Texts of the spec and of the project's files it imports, by path below the folder that holds them all. */
+  readonly specs: ReadonlyMap<string, string>;
+  /** The spec's own path among them. */
+  readonly specPath: string;
   /** What went in, for a run's lock: this package's version, hashes of the specs and of the whole build. */
   readonly lock: Readonly<Record<string, string>>;
 }
@@ -77,6 +81,15 @@ function parseProject(folder: string, [settings, ...stages]: readonly string[], 
 interface Found {
   readonly manifest: Manifest;
   readonly texts: readonly string[];
+  /** In the manifest's order. */
+  readonly specTexts: readonly string[];
+}
+
+/** The folder that holds all of some files. */
+function commonFolder(paths: readonly string[]): string {
+  let folder = dirname(paths[0]!);
+  while (paths.some((path) => relative(folder, path).startsWith(".."))) folder = dirname(folder);
+  return folder;
 }
 
 /** A build whose texts are all unchanged, or null. */
@@ -84,9 +97,10 @@ function find(folder: string, version: string): Found | null {
   try {
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
     if (manifest.version !== version) return null;
-    for (const spec of manifest.specs) if (hash(readFileSync(spec.path)) !== spec.hash) return null;
+    const specTexts = manifest.specs.map(({ path }) => readFileSync(path, "utf8"));
+    if (specTexts.some((text, n) => hash(text) !== manifest.specs[n]!.hash)) return null;
     const texts = madeTexts(folder, manifest);
-    return texts === null ? null : { manifest, texts };
+    return texts === null ? null : { manifest, texts, specTexts };
   } catch {
     return null;
   }
@@ -112,12 +126,18 @@ export async function buildSpec(
       ]),
     ),
   });
-  const finished = ({ manifest, texts }: Found, cached: boolean): Built => ({
-    project: parseProject(folder, texts, dataFolder),
-    cached,
-    specText: spec.text,
-    lock: lockOf(manifest),
-  });
+  const finished = ({ manifest, texts, specTexts }: Found, cached: boolean): Built => {
+    const base = commonFolder([spec.absolutePath, ...manifest.specs.map((each) => each.path)]);
+    const below = (path: string): string => relative(base, path).split(sep).join("/");
+    return {
+      project: parseProject(folder, texts, dataFolder),
+      cached,
+      specText: spec.text,
+      specs: new Map(manifest.specs.map((each, n) => [below(each.path), specTexts[n]!])),
+      specPath: below(spec.absolutePath),
+      lock: lockOf(manifest),
+    };
+  };
   const known = find(folder, version);
   if (known !== null) return finished(known, true);
   const { buildFresh } = await import("./build-fresh.ts");
@@ -140,7 +160,7 @@ function writeBuild(folder: string, { settings, stages, sources }: FreshBuild, v
     writeFileSync(join(making, "manifest.json"), JSON.stringify(manifest));
     rmSync(folder, { recursive: true, force: true });
     renameSync(making, folder);
-    return { manifest, texts };
+    return { manifest, texts, specTexts: [...sources.values()] };
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
     // Another process finished the same build first.

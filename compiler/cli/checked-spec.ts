@@ -22,9 +22,13 @@ export function openChecked(path: string, overrides: readonly string[]): Checked
   return { file, checked, project: checked.project };
 }
 
-/** Texts for messages, the overrides' own included. */
+/** Texts for messages: the library's and the overrides' own included. */
 export function sourcesOf(checked: Checked, overrides: readonly string[]): ReadonlyMap<string, string> {
-  return new Map([...checked.sources, ...overrides.map((text) => [`--set ${text}`, text] as const)]);
+  return new Map([
+    ...checked.librarySources,
+    ...checked.sources,
+    ...overrides.map((text) => [`--set ${text}`, text] as const),
+  ]);
 }
 
 /** One of several by name; the only one when no name is given. Throws a UsageError otherwise. */

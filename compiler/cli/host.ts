@@ -1,5 +1,5 @@
 /** Reads specs from the disk for the checker: the project's files and the standard library, nothing else. */
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { ParseResult } from "../../grammar/parse.ts";
 import type { SourceHost } from "../check/environment.ts";
@@ -97,6 +97,11 @@ export function openSpec(given: string): SpecFile {
       if (first !== "std" || rest.some((part) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(part))) return null;
       return readSpec(`${join(library, ...rest)}.lctx`);
     },
+    libraryFiles: () =>
+      readdirSync(library, { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".lctx"))
+        .map((name) => ["std", ...name.slice(0, -".lctx".length).split(sep)])
+        .sort(),
     parsedLibrary: keptTree,
   };
   return { path: path.split(sep).join("/"), absolutePath, text, host };

@@ -9,18 +9,19 @@ import { version } from "./paths.ts";
 
 export type DiagnosticFormat = "text" | "json" | "sarif" | "github";
 
-/** Sources by path; what is not there is shown without code. */
+/** `texts` by path; what is not there is shown without code. */
 export function printDiagnostics(
   diagnostics: readonly Diagnostic[],
   texts: ReadonlyMap<string, string>,
   format: DiagnosticFormat,
   stream: NodeJS.WritableStream = format === "text" ? process.stderr : process.stdout,
 ): void {
-  const sources = new Map([...texts].map(([path, text]) => [path, new SourceFile(path, text)]));
-  // Library files and overrides have places too: an empty source keeps positions inside the file.
+  const sources = new Map<string, SourceFile>();
+  // A file that was not read has places too: an empty source keeps positions inside the file.
   for (const { primary, secondary } of diagnostics)
     for (const { span } of [primary, ...secondary])
-      if (!sources.has(span.file)) sources.set(span.file, new SourceFile(span.file, ""));
+      if (!sources.has(span.file))
+        sources.set(span.file, new SourceFile(span.file, texts.get(span.file) ?? ""));
   switch (format) {
     case "json":
       stream.write(`${toJson(diagnostics, sources)}\n`);

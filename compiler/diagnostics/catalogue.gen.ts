@@ -196,7 +196,7 @@ export const catalogue: readonly MessageEntry[] = [
     "severity": "error",
     "title": "the definitions used here are too many to write out",
     "label": "grows too large",
-    "help": "give an intermediate result a table: `let t[h, q] = …`",
+    "help": "use each definition once, or give an intermediate result a table: `let t[h, q] = …`",
     "why": "Functions, masks and scores are written out where they are used. Definitions that use one another twice at each level double with each. A single short spec cannot show this one.",
     "wrong": null,
     "right": null
@@ -1212,6 +1212,17 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "A file has one meaning for each name, so that a reader never has to ask which one is meant. Names of the prelude may be\nredefined: the file's own definition counts.",
     "wrong": "mask near = q >= k and q - k < 8\nmask near = q >= k and q - k < 16\n",
     "right": "mask near = q >= k and q - k < 8\nmask nearer = q >= k and q - k < 4\n"
+  },
+  {
+    "code": "spec-empty",
+    "area": "names",
+    "severity": "error",
+    "title": "this file defines nothing",
+    "label": "no item",
+    "help": "start with a model: `model Small = decoder { … }`, or see `lctx examples`",
+    "why": "A spec has at least one item: a mask, a score, a model, an import. A file with comments only is most likely the wrong\nfile, or one that was cut short.",
+    "wrong": "// near = q >= k\n",
+    "right": "mask near = q >= k\n"
   },
   {
     "code": "argument-sign",

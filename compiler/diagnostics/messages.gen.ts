@@ -58,7 +58,7 @@ export const messages = {
     buildDiagnostic({"code":"index-domain","severity":"error","title":"`{name}` is indexed by {expected}, not by {found}","label":"`{axis}` is {expected}","help":null}, holes, span, extras),
   /** the definitions used here are too many to write out */
   inliningTooLarge: (span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"inlining-too-large","severity":"error","title":"the definitions used here are too many to write out","label":"grows too large","help":"give an intermediate result a table: `let t[h, q] = …`"}, {}, span, extras),
+    buildDiagnostic({"code":"inlining-too-large","severity":"error","title":"the definitions used here are too many to write out","label":"grows too large","help":"use each definition once, or give an intermediate result a table: `let t[h, q] = …`"}, {}, span, extras),
   /** a token after every {every} does not end blocks of {size} */
   insertBlockMismatch: (holes: { readonly every: Hole; readonly size: Hole; readonly period: Hole; readonly fix: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"insert-block-mismatch","severity":"error","title":"a token after every {every} does not end blocks of {size}","label":"{every} + 1 = {period}","help":"{fix}"}, holes, span, extras),
@@ -335,6 +335,9 @@ export const messages = {
   /** `{name}` is defined twice */
   nameTaken: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"name-taken","severity":"error","title":"`{name}` is defined twice","label":"again here","help":"rename one of them"}, holes, span, extras),
+  /** this file defines nothing */
+  specEmpty: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"spec-empty","severity":"error","title":"this file defines nothing","label":"no item","help":"start with a model: `model Small = decoder { … }`, or see `lctx examples`"}, {}, span, extras),
   /** the argument `{name}` takes `:`, not `=` */
   argumentSign: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"argument-sign","severity":"error","title":"the argument `{name}` takes `:`, not `=`","label":"write `:`","help":"write `{name}: value`"}, holes, span, extras),

@@ -41,6 +41,7 @@ export interface TrainProjectOptions extends Place {
   /** A run to start the weights from. */
   readonly weights?: string | null;
   readonly specText?: string | null;
+  readonly specFiles?: TrainOptions["specFiles"];
   readonly lock?: TrainOptions["lock"];
   /** Told what the user should know before training starts. */
   readonly note?: (line: string) => void;
@@ -109,6 +110,7 @@ export async function trainProject(project: Project, options: TrainProjectOption
         tensorboard: options.tensorboard ?? false,
         logFormat: options.logFormat ?? "text",
         specText: options.specText ?? null,
+        specFiles: options.specFiles ?? new Map(),
         lock: options.lock ?? {},
         initialWeights,
       },

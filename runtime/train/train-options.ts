@@ -23,6 +23,8 @@ export interface TrainOptions {
   readonly output?: Output;
   /** The spec, kept with the run. */
   readonly specText?: string | null;
+  /** The spec and the files it imports, by path, kept with the run as they import one another; none for a spec alone. */
+  readonly specFiles?: ReadonlyMap<string, string>;
   /** Further hashes for the lock: of the program, kernels, compiler. */
   readonly lock?: LockEntries;
   /** Weights to begin with (a pretrained checkpoint); null: as declared. */

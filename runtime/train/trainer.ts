@@ -110,7 +110,7 @@ class Run {
       this.checkpoint = start.checkpoint.path;
       this.#savedAt = state.totalSteps;
     }
-    writeRunFolder(options.runFolder, settings, options.specText ?? null);
+    writeRunFolder(options.runFolder, settings, options.specText ?? null, options.specFiles);
     this.#metrics = new MetricFiles(options.runFolder, this.state.totalSteps, {
       tensorboard: options.tensorboard ?? false,
     });

@@ -141,7 +141,7 @@ describe("mistakes", () => {
     ["a chain of unlike things", "blocks c by 4\n  mask causal and 0 <= c(q) <= k", ["domain-mismatch"]],
     [
       "blocks of two sizes",
-      "blocks c by 4\n  blocks e by size\n  mask causal and c(q) == e(k)",
+      "blocks c by 4\n  blocks e by size + 1\n  mask causal and c(q) == e(k)",
       ["domain-mismatch"],
     ],
     [

@@ -69,6 +69,46 @@ describe("a run's folder", () => {
     expect(readFileSync(at("run/metrics.csv"), "utf8").trim().split("\n")).toHaveLength(4);
   });
 
+  it("has the files that the spec imports, and can be trained from them", async () => {
+    mkdirSync(at("study/own"), { recursive: true });
+    place.write(
+      "shared.lctx",
+      "import std.masks { causal, window }\nmask near(n: Count) = causal and window(n)\n",
+    );
+    place.write(
+      "study/own/imports.lctx",
+      tinySpec
+        .replace("import std.masks { causal, window }", 'import "../../shared.lctx" { near }')
+        .replace("causal and window(span)", "near(span)")
+        .replace('"text.txt"', '"../../text.txt"'),
+    );
+    const train = ["train", "study/own/imports.lctx", "--steps", "1", "--set", "train.seed=7"];
+    for (const run of ["import-run", "import-again"]) {
+      expect(await place.lctx(...train, "--run", run)).toMatchObject({ code: 0 });
+      expect(readFileSync(at(run, "specs/shared.lctx"), "utf8")).toBe(
+        readFileSync(at("shared.lctx"), "utf8"),
+      );
+      expect(readFileSync(at(run, "specs/study/own/imports.lctx"), "utf8")).toBe(
+        readFileSync(at(run, "spec.lctx"), "utf8"),
+      );
+    }
+    expect(readFileSync(at("import-run/spec.lctx"), "utf8")).toMatch(/^\/\/ run with --set "train.seed=7"\n/);
+    // The folder is enough: elsewhere, without the project.
+    cpSync(at("import-run/specs"), at("moved"), { recursive: true });
+    rmSync(at("shared.lctx"));
+    place.write("moved/text.txt", tinyText);
+    expect(await place.lctx("check", "study/own/imports.lctx")).toMatchObject({ code: 1 });
+    expect(await place.lctx("check", "moved/study/own/imports.lctx")).toMatchObject({ code: 0 });
+    const again = ["train", "moved/study/own/imports.lctx", "--steps", "1", "--set", "train.seed=7"];
+    expect(await place.lctx(...again, "--run", "moved-run")).toMatchObject({ code: 0 });
+    const losses = ["import-run", "moved-run"].map((run) =>
+      readFileSync(at(run, "metrics.csv"), "utf8").split("\n")[1]!.split(",").slice(0, 4),
+    );
+    expect(losses[1]).toEqual(losses[0]);
+    // A spec alone needs no copies.
+    expect(existsSync(at("run/specs"))).toBe(false);
+  });
+
   it("is not trained into again unless asked", async () => {
     const { code, err } = await place.lctx("train", "tiny.lctx", "--run", "run", "--steps", "4");
     expect(code).toBe(2);

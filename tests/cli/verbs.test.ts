@@ -52,7 +52,7 @@ describe.concurrent("a wrong command line", () => {
     [["explain", "node", "tiny.lctx", "layers.0.atn"], /did you mean layers\.0\.attn\?/],
     [["viz", "mask", "tiny.lctx", "Far"], /there are: Near, /],
     [["viz", "mask", "near.lctx", "recent"], /"recent\(n: 8\)"/],
-    [["viz", "mask", "tiny.lctx", "q + k < 3"], /of two positions/],
+    [["viz", "mask", "tiny.lctx", "q + k < 3"], /there is no `\+` of two positions/],
     [["viz", "mask", "tiny.lctx", "--out", "x.jpg"], /neither a \.png nor a \.svg/],
     [["viz", "mask", "tiny.lctx", "--out", "none/x.png"], /none\/x\.png: there is no such file or folder/],
     [["viz", "loss", "."], /has no metrics/],
@@ -113,6 +113,62 @@ describe.concurrent("check", () => {
     const { code, out, err } = await place.lctx("check", "tiny.lctx", "wrong.lctx");
     expect([code, out]).toEqual([1, "✓ tiny.lctx\n✗ wrong.lctx: 1 error\n"]);
     expect(err).toContain("did you mean `layers`?");
+  });
+
+  it("refuses files without items, and says where a name comes from, in every format", async () => {
+    place.write("empty.lctx", "");
+    place.write("comments.lctx", "// to do\n");
+    place.write("unimported.lctx", "mask near = causal and window(8)\n");
+    const files = ["empty.lctx", "comments.lctx", "tiny.lctx", "unimported.lctx"];
+    const text = await place.lctx("check", ...files);
+    expect([text.code, text.out]).toEqual([
+      1,
+      "✗ empty.lctx: 1 error\n✗ comments.lctx: 1 error\n✓ tiny.lctx\n✗ unimported.lctx: 2 errors\n",
+    ]);
+    expect(text.err).toContain("error[spec-empty]: this file defines nothing");
+    expect(text.err).toContain("help: `import std.masks { window }`");
+    const json = await place.lctx("check", ...files, "--format", "json");
+    const records = JSON.parse(json.out) as { code: string; file: string; line: number; help: string }[];
+    expect(records.map(({ code, file, line }) => `${file}:${line} ${code}`)).toEqual([
+      "empty.lctx:1 spec-empty",
+      "comments.lctx:1 spec-empty",
+      "unimported.lctx:1 name-unknown",
+      "unimported.lctx:1 name-unknown",
+    ]);
+    expect(records[2]!.help).toBe("`import std.masks { causal }`");
+    const sarif = await place.lctx("check", ...files, "--format", "sarif");
+    const log = JSON.parse(sarif.out) as { runs: { results: { ruleId: string; ruleIndex: number }[] }[] };
+    expect(log.runs[0]!.results.map(({ ruleId, ruleIndex }) => [ruleId, ruleIndex])).toEqual([
+      ["spec-empty", 1],
+      ["spec-empty", 1],
+      ["name-unknown", 0],
+      ["name-unknown", 0],
+    ]);
+    const github = await place.lctx("check", ...files, "--format", "github");
+    expect(github.out.trim().split("\n")).toEqual([
+      expect.stringMatching(/^::error file=empty\.lctx,line=1,.*title=spec-empty::this file defines nothing/),
+      expect.stringMatching(/^::error file=comments\.lctx,line=1,.*title=spec-empty::/),
+      expect.stringMatching(
+        /^::error file=unimported\.lctx,line=1,.*%0Ahelp: `import std\.masks \{ causal \}`$/,
+      ),
+      expect.stringMatching(
+        /^::error file=unimported\.lctx,line=1,.*%0Ahelp: `import std\.masks \{ window \}`$/,
+      ),
+    ]);
+    for (const { code } of [json, sarif, github]) expect(code).toBe(1);
+  });
+
+  it("shows the code of library files, and their lines in every format", async () => {
+    place.write(
+      "shifted.lctx",
+      "import std.attention { ShiftedSparse }\nmodel M = decoder { vocab 8 layers 1 heads 2 width 4 length 16 attention ShiftedSparse(groups: 3) }\n",
+    );
+    const { code, err } = await place.lctx("check", "shifted.lctx");
+    expect(code).toBe(1);
+    expect(err).toMatch(/┌─ std\/attention\.lctx:\d+:\d+\n +│\n *\d+ │ .*\S/);
+    const json = await place.lctx("check", "shifted.lctx", "tiny.lctx", "--format", "json");
+    const records = JSON.parse(json.out) as { file: string; line: number }[];
+    expect(records.find(({ file }) => file === "std/attention.lctx")!.line).toBeGreaterThan(50);
   });
 
   it("prints JSON, SARIF and GitHub annotations", async () => {

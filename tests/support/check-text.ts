@@ -1,6 +1,6 @@
 /** Checks specs given as text or files with the real checker; imports are read from the disk and from stdlib/. */
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve, sep } from "node:path";
 import type { SourceHost } from "../../compiler/check/environment.ts";
 import { checkSpec, type Checked } from "../../compiler/compile.ts";
 import type { Diagnostic } from "../../compiler/diagnostics/diagnostic.ts";
@@ -12,6 +12,10 @@ const readIfThere = (path: string): string | null => (existsSync(path) ? readFil
 export const diskHost: SourceHost = {
   read: readIfThere,
   library: (parts) => readIfThere(`${join(root, "stdlib", ...parts.slice(1))}.lctx`),
+  libraryFiles: () =>
+    readdirSync(join(root, "stdlib"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".lctx"))
+      .map((name) => ["std", ...name.slice(0, -".lctx".length).split(sep)]),
 };
 
 /** What the checker says about a text that would lie at `path`. */

@@ -1,9 +1,9 @@
 /** The scope of an attention's clauses: positions, sizes, canonical tables, its parameters, blocks, diagonals and axes. */
 import type { AttentionItem } from "../../../grammar/ast.ts";
 import type { Definition } from "../environment.ts";
+import { blockSize } from "./block-size.ts";
 import { canonicalTables, domainOfAxis, parameterEntities, sizeEntities } from "./item-scope.ts";
 import type { PlainClause } from "./phases.ts";
-import { showAst } from "./show-ast.ts";
 import { plainType, type Domain, type Entity, type TypeScope } from "./types.ts";
 
 /** Indices of every pair of a query and a key; `layer` is the same within one attention. */
@@ -62,7 +62,11 @@ export function attentionScope(
   ]);
   for (const clause of clauses) {
     if (clause.kind === "blocks") {
-      const domain = { kind: "block", name: clause.name.text, size: showAst(clause.size) } as const;
+      const domain = {
+        kind: "block",
+        name: clause.name.text,
+        size: blockSize(clause.size, definition),
+      } as const;
       names.set(clause.name.text, { kind: "blocks", domain });
     } else if (clause.kind === "diagonals")
       names.set(clause.name.text, { kind: "index", domain: { kind: "diagonal", name: clause.name.text } });

@@ -5,6 +5,8 @@ import * as ir from "../../ir/expr.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
 import type { Definition } from "../environment.ts";
+import { spend, type Budget } from "../budget.ts";
+import { expressionKinds, findItem } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import type { StaticValue } from "../static-value.ts";
@@ -17,6 +19,7 @@ import {
   logicMeant,
   negativeMeant,
   notMeant,
+  sameBlocks,
 } from "./meant-operators.ts";
 import { axisNames, exprOf, numberOf, scalar, staticBool, staticNumber } from "./meant.ts";
 import type { Meant, MeantScope, TableMeant } from "./meant.ts";
@@ -30,6 +33,8 @@ export interface Elaboration {
   readonly unsupported: (what: string, span: Span) => void;
   /** Whether a position compared with a count is counted within its document. */
   readonly byDocument: boolean;
+  /** What all expressions together may cost. */
+  readonly budget: Budget;
 }
 
 const deepest = 64;
@@ -42,6 +47,7 @@ const learned: Readonly<Record<string, string>> = {
 /** The meaning of an expression; null after a report or a note of what is not supported. */
 export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): Meant | null {
   const evaluate = (e: Expr): Meant | null => evaluateMeant(e, scope, run);
+  if (!spend(run.budget, expr.span, run.reporter)) return null;
   const refuse = (what: string): null => {
     run.unsupported(what, expr.span);
     return null;
@@ -83,6 +89,8 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       const left = evaluate(expr.left);
       const right = evaluate(expr.right);
       if (left === null || right === null) return null;
+      const adds = expr.op === "+" || expr.op === "-";
+      if (adds && !sameBlocks(left, right, expr.span, run.reporter)) return null;
       return binaryMeant(expr.op, left, right, expr.span, run.reporter) ?? refuse("this operation");
     }
     case "compare": {
@@ -91,6 +99,7 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       for (const [n, op] of expr.operators.entries()) {
         const [left, right] = [operands[n], operands[n + 1]];
         if (!left || !right || result === null) return null;
+        if (!sameBlocks(left, right, expr.span, run.reporter)) return null;
         const one: Meant | null = compareMeant(op, left, right, (meant) => counted(meant, run));
         result = one === null ? refuse("this comparison") : logicMeant("and", result, one);
       }
@@ -151,7 +160,7 @@ function evaluateName(name: string, span: Span, scope: MeantScope, run: Elaborat
     run.unsupported(learned[name]!, span);
     return null;
   }
-  const definition = scope.definition.environment.names.get(name);
+  const definition = findItem(scope.definition.environment, name, expressionKinds);
   if (definition !== undefined) return applyItem(definition, [], span, scope, run);
   return null;
 }
@@ -218,7 +227,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
   if (local?.kind === "domain") {
     const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
     const at = x === null ? null : exprOf(x);
-    return at === null ? null : scalar(ir.binary("floor-div", at, ir.int(local.size)));
+    return at === null ? null : scalar(ir.binary("floor-div", at, ir.int(local.size)), null, local.size);
   }
   if (local?.kind === "let-function") {
     const inner = new Map(local.scope().names);
@@ -239,7 +248,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       if (at === null || size === null) return null;
       const known = numberOf(x!);
       if (known !== null) return staticNumber(Math.floor(known.value / size), true);
-      return scalar(ir.binary("floor-div", at, ir.int(size)));
+      return scalar(ir.binary("floor-div", at, ir.int(size)), null, size);
     }
     case "first":
     case "last":
@@ -257,7 +266,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       run.unsupported(`\`${name}\``, call.span);
       return null;
     default: {
-      const definition = scope.definition.environment.names.get(name);
+      const definition = findItem(scope.definition.environment, name, expressionKinds);
       if (definition !== undefined) return applyItem(definition, call.arguments, call.span, scope, run);
       if (!isScalarFunction(name) && name !== "erf") return null;
       const values = given.map((e) => evaluateMeant(e, scope, run));

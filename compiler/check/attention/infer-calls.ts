@@ -2,8 +2,10 @@
 import type { Argument, CallExpr, Expr, FunctionItem, MaskItem, ScoreItem } from "../../../grammar/ast.ts";
 import { messages } from "../../diagnostics/messages.gen.ts";
 import type { Definition } from "../environment.ts";
+import { expressionKinds, findItem } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { describeItem, didYouMean } from "../static-types.ts";
+import { blockSize } from "./block-size.ts";
 import type { Inference } from "./infer.ts";
 import { itemScope, parameterSort } from "./item-scope.ts";
 import { showAst } from "./show-ast.ts";
@@ -53,7 +55,7 @@ export function inferCall(call: CallExpr, scope: TypeScope, tools: Inference): T
     reporter.add(messages.notInAttention({ what: name }, call.callee.span));
     return unknownType;
   }
-  const definition = scope.definition.environment.names.get(name);
+  const definition = findItem(scope.definition.environment, name, expressionKinds);
   if (definition !== undefined) return inferItem(definition, call, scope, tools);
   if (!Object.hasOwn(arities, name)) {
     for (const argument of call.arguments) tools.infer(argument.value, scope);
@@ -163,7 +165,11 @@ const special: Readonly<Record<string, Special>> = {
       tools.reporter.add(
         messages.numberNeeded({ found: describeType(size), op: "block" }, call.arguments[1]!.value.span),
       );
-    const domain = { kind: "block", name: "", size: showAst(call.arguments[1]!.value) } as const;
+    const domain = {
+      kind: "block",
+      name: "",
+      size: blockSize(call.arguments[1]!.value, scope.definition),
+    } as const;
     return joinTypes("block", [at, stopGradient(size)], domain);
   },
   first: blockEnd,

@@ -2,8 +2,9 @@
 import type { Expr, IndexExpr, MembershipExpr } from "../../../grammar/ast.ts";
 import { messages } from "../../diagnostics/messages.gen.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
-import { suggest, type Candidate } from "../../diagnostics/suggest.ts";
+import type { Candidate } from "../../diagnostics/suggest.ts";
 import type { Span } from "../../source/span.ts";
+import { expressionKinds, findItem, unknownHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { builtInNames } from "./builtin-names.ts";
 import { inferCall } from "./infer-calls.ts";
@@ -156,14 +157,10 @@ export function makeInference(reporter: Reporter): Inference {
       if (!known.startsWith('"')) candidates.push({ name: known, kind: definition.item.kind });
     // `top` is a word of `select`, which other tools write as a function.
     for (const known of [...builtInNames, "top"]) candidates.push({ name: known, kind: "function" });
-    const near = suggest(name, candidates, wanted);
-    mistake(
-      reporter,
-      "name-unknown",
-      span,
-      { name },
-      near === null ? {} : { help: `did you mean \`${near}\`?` },
-    );
+    // Only items stand alone or are called; a set, a table or an index is of the attention itself.
+    const kinds = wanted === undefined || wanted === "function" ? expressionKinds : [];
+    const help = unknownHelp(name, candidates, kinds, scope.definition.environment, wanted);
+    mistake(reporter, "name-unknown", span, { name }, help);
     return unknownType;
   }
 
@@ -233,7 +230,7 @@ export function makeInference(reporter: Reporter): Inference {
     }
     if (name === "true" || name === "false") return plainType("bool");
     if (name === "pi") return plainType("number");
-    const definition = scope.definition.environment.names.get(name);
+    const definition = findItem(scope.definition.environment, name, expressionKinds);
     if (definition === undefined) return nameUnknown(name, span, scope);
     return inferCall(callOf(name, span), scope, tools);
   }
@@ -312,7 +309,7 @@ export function makeInference(reporter: Reporter): Inference {
         return type.sort === "position" || type.sort === "number";
       case "block":
         return type.sort === "block"
-          ? type.domain === null || sameDomain(type.domain, domain)
+          ? type.domain === null || sameDomain(type.domain, domain, false)
           : type.sort === "number";
       case "diagonal":
         return type.sort === "diagonal" || type.sort === "offset" || type.sort === "number";

@@ -1,16 +1,28 @@
 /** Operators and numeric functions over what expressions of an attention mean; known numbers are worked out at once. */
 import type { BinaryExpr, CompareExpr } from "../../../grammar/ast.ts";
 import * as ir from "../../ir/expr.ts";
+import { messages } from "../../diagnostics/messages.gen.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
 import { mistake } from "../mistakes.ts";
 import { arithmetic, functions } from "../static-arithmetic.ts";
-import { exprOf, numberOf, scalar, staticBool, staticNumber, type Meant } from "./meant.ts";
+import { blockOf, exprOf, numberOf, scalar, staticBool, staticNumber, type Meant } from "./meant.ts";
 
 /** The first number with a fraction among the values that an expression chooses from; null: none. */
 function fractionIn(e: ir.Expr): number | null {
   if (e.kind === "constant") return Number.isInteger(e.value) ? null : Number(e.value);
   return e.kind === "select" ? (fractionIn(e.then) ?? fractionIn(e.otherwise)) : null;
+}
+
+/** False after a report that two numbers of blocks count blocks of different sizes. */
+export function sameBlocks(left: Meant, right: Meant, span: Span, reporter: Reporter): boolean {
+  const [a, b] = [blockOf(left), blockOf(right)];
+  if (a === null || b === null || a === b) return true;
+  const help = "sizes that parameters give must agree for every use";
+  reporter.add(
+    messages.domainMismatch({ left: `a block of ${a}`, right: `a block of ${b}` }, span, { help }),
+  );
+  return false;
 }
 
 /** A binary operation; null when the operands are no numbers or the numbers have no result. */
@@ -39,9 +51,13 @@ export function binaryMeant(
   }
   switch (op) {
     case "+":
-      return scalar(ir.add(x, y), p !== null && q !== null ? null : (p ?? q));
+      return scalar(
+        ir.add(x, y),
+        p !== null && q !== null ? null : (p ?? q),
+        blockOf(left) ?? blockOf(right),
+      );
     case "-":
-      return scalar(ir.sub(x, y), q === null ? p : null);
+      return scalar(ir.sub(x, y), q === null ? p : null, blockOf(left) ?? blockOf(right));
     case "*":
       return scalar(ir.mul(x, y));
     case "/":
@@ -171,6 +187,8 @@ export function chooseMeant(
   if (c?.type !== "bool" || left === null || right === null) return null;
   const [x, y] = [exprOf(left), exprOf(right)];
   if (x === null || y === null || (x.type === "bool") !== (y.type === "bool")) return null;
+  const [a, b] = [blockOf(left), blockOf(right)];
+  if (a !== null && b !== null && a !== b) return null;
   const from = (meant: Meant): ir.Expr | null => (meant.kind === "scalar" ? meant.position : null);
-  return scalar(ir.select(c, x, y), from(left) ?? from(right));
+  return scalar(ir.select(c, x, y), from(left) ?? from(right), a ?? b);
 }

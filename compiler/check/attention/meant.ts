@@ -17,6 +17,8 @@ export interface ScalarMeant {
   readonly expr: ir.Expr;
   /** Of a position: the query or key it is counted from, whose document it lies in; null for other numbers. */
   readonly position: ir.Expr | null;
+  /** Of a block: its size. */
+  readonly block: number | null;
 }
 
 /** A stored table or a `let` over axes: element by element. */
@@ -66,11 +68,15 @@ export const staticBool = (value: boolean): StaticMeant => ({
   value: { kind: "bool", value },
 });
 
-export const scalar = (expr: ir.Expr, position: ir.Expr | null = null): ScalarMeant => ({
-  kind: "scalar",
-  expr,
-  position,
-});
+export const scalar = (
+  expr: ir.Expr,
+  position: ir.Expr | null = null,
+  block: number | null = null,
+): ScalarMeant => ({ kind: "scalar", expr, position, block });
+
+/** The size of the block that a meaning is the number of; null for everything else. */
+export const blockOf = (meant: Meant): number | null =>
+  meant.kind === "scalar" ? meant.block : meant.kind === "domain" ? meant.size : null;
 
 /** The static number, or null. */
 export const numberOf = (meant: Meant): NumberValue | null =>

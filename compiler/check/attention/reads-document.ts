@@ -1,5 +1,6 @@
 /** Finds out whether an attention reads documents: then positions are counted within their document. */
 import type { Expr } from "../../../grammar/ast.ts";
+import { expressionKinds, findItem } from "../find-item.ts";
 import type { Environment } from "../environment.ts";
 import type { PlainClause } from "./phases.ts";
 import { mentionedNames } from "./walk.ts";
@@ -38,7 +39,7 @@ export function readsDocument(clauses: readonly PlainClause[], environment: Envi
   const reads = (expr: Expr, within: Environment): boolean => {
     for (const name of mentionedNames(expr)) {
       if (name === "document") return true;
-      const definition = within.names.get(name);
+      const definition = findItem(within, name, expressionKinds);
       const key = `${definition?.environment.file.path} ${name}`;
       if (definition === undefined || seen.has(key)) continue;
       seen.add(key);

@@ -3,10 +3,17 @@ import type { Expr as AstExpr, Identifier } from "../../../grammar/ast.ts";
 import type { Span } from "../../source/span.ts";
 import type { Definition } from "../environment.ts";
 
+/** A block's size as far as a definition tells it; with `byDefault`, arguments of a call may make it another. */
+export interface BlockSize {
+  readonly text: string;
+  readonly value: number | null;
+  readonly byDefault: boolean;
+}
+
 /** What an index ranges over. Two block domains are the same when their sizes are. */
 export type Domain =
   | { readonly kind: "position" | "head" | "kv-head" | "dim" | "pair" }
-  | { readonly kind: "block"; readonly name: string; readonly size: string }
+  | { readonly kind: "block"; readonly name: string; readonly size: BlockSize }
   | { readonly kind: "diagonal" | "axis"; readonly name: string };
 
 /** What an expression reads, from least to most. */
@@ -120,8 +127,17 @@ export function joinTypes(sort: Sort, parts: readonly Type[], domain: Domain | n
 /** The same without gradient: comparisons, `ordinal` and choices stop it. */
 export const stopGradient = (type: Type): Type => ({ ...type, gradient: none });
 
-export function sameDomain(a: Domain, b: Domain): boolean {
-  if (a.kind === "block" && b.kind === "block") return a.size === b.size;
+/** Whether two blocks have one size; sizes that are equal `byDefault` only may differ in a use. */
+const sameSize = (a: BlockSize, b: BlockSize, byDefault: boolean): boolean =>
+  a.text === b.text ||
+  (a.value !== null && a.value === b.value && (byDefault || !(a.byDefault || b.byDefault)));
+
+/**
+ * Whether two domains are one. Blocks whose sizes are equal by default count as the same where each use is checked
+ * again with its arguments: in sums and comparisons, unlike places of tables.
+ */
+export function sameDomain(a: Domain, b: Domain, byDefault = true): boolean {
+  if (a.kind === "block" && b.kind === "block") return sameSize(a.size, b.size, byDefault);
   if ("name" in a && "name" in b && a.kind === b.kind) return a.kind === "diagonal" || a.name === b.name;
   return a.kind === b.kind;
 }
@@ -160,7 +176,7 @@ export function describeDomain(domain: Domain): string {
     case "pair":
       return "a frequency pair";
     case "block":
-      return `a block of ${domain.size}`;
+      return `a block of ${domain.size.text}`;
     case "diagonal":
       return "a diagonal";
     case "axis":

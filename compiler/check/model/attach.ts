@@ -2,10 +2,10 @@
 import type { AdaptItem, AdapterItem, SitePattern } from "../../../grammar/ast.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
+import { findItem, itemHelp } from "../find-item.ts";
 import { mistake, type MistakeExtras } from "../mistakes.ts";
-import { evaluateStatic, type StaticScope } from "../static.ts";
+import { bindArguments, type StaticScope } from "../static.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
-import { didYouMean } from "../static-types.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
 import type { Environment } from "../environment.ts";
 import { allInstances, joinPath, matchesEnd, siteKind, tableTerm, type Instance } from "./instance.ts";
@@ -113,18 +113,18 @@ export function attachAdapters(
     if (clause.kind !== "attach") continue;
     const callee = clause.adapter.callee;
     const name = callee.kind === "name" ? callee.name : callee.member.text;
-    const definition = environment.names.get(name);
+    const definition = findItem(environment, name, ["adapter"]);
     if (definition === undefined || definition.item.kind !== "adapter") {
-      const adapters = [...environment.names].filter(([, d]) => d.item.kind === "adapter").map(([n]) => n);
-      mistake(reporter, "adapter-unknown", callee.span, { name }, didYouMean(name, adapters));
+      const help = itemHelp(name, definition, "adapter", environment);
+      mistake(reporter, "adapter-unknown", callee.span, { name }, help);
       ok = false;
       continue;
     }
     const scope: StaticScope = { environment, values: root.values };
-    const method = evaluateStatic(clause.adapter, scope, reporter);
+    const method = bindArguments(definition, clause.adapter, scope, reporter);
     const adapter = definition.item;
     const wanted = siteKind(adapter.site, reporter);
-    if (method.kind !== "method" || wanted === null) {
+    if (method === null || wanted === null) {
       ok = false;
       continue;
     }

@@ -1,11 +1,22 @@
 /** Reads calls in bodies: functions, children, attentions and the operations of the language. */
 import type { CallExpr } from "../../../grammar/ast.ts";
 import * as ir from "../../ir/expr.ts";
+import { openBudget, spend } from "../budget.ts";
+import { findItem, plainCandidates, unknownHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
-import { describeValue, didYouMean } from "../static-types.ts";
+import { describeValue } from "../static-types.ts";
 import { mergeAxes } from "./body-lets.ts";
-import { deepest, dotted, placeOf, refuse, typed, type Binding, type BodyScope } from "./body-scope.ts";
+import {
+  deepest,
+  dotted,
+  placeOf,
+  refuse,
+  staticScope,
+  typed,
+  type Binding,
+  type BodyScope,
+} from "./body-scope.ts";
 import { combine, mapValue, plainValue, type Value } from "./value.ts";
 
 const unaries: Readonly<Record<string, ir.UnaryOp>> = {
@@ -24,8 +35,11 @@ const unaries: Readonly<Record<string, ir.UnaryOp>> = {
 };
 
 /** The value of a call; null after a report. */
-export function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
-  const { reporter } = scope;
+export function evaluateCall(call: CallExpr, outer: BodyScope): Value | null {
+  const { reporter } = outer;
+  const budget = outer.budget ?? openBudget();
+  const scope: BodyScope = { ...outer, budget };
+  if (!spend(budget, call.span, reporter)) return null;
   const name = dotted(call.callee);
   const place = placeOf(scope, call.span);
   if (scope.depth > deepest) {
@@ -65,7 +79,8 @@ export function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
     return plainValue(ir.toReal(ir.index(index.name)), [{ name: index.name, size }]);
   }
   if (name === "dropout") return evaluateDropout(call, scope);
-  const definition = call.callee.kind === "name" ? scope.environment.names.get(name) : undefined;
+  const definition =
+    call.callee.kind === "name" ? findItem(scope.environment, name, ["function"]) : undefined;
   if (definition?.item.kind === "function") {
     const parameters = definition.item.parameters;
     if (parameters.length !== call.arguments.length) return wrongCount(parameters.length);
@@ -109,7 +124,8 @@ export function evaluateCall(call: CallExpr, scope: BodyScope): Value | null {
   if (child === "failed") return null;
   if (child !== null) return child;
   const candidates = [...Object.keys(unaries), "min", "max", "dropout", ...scope.environment.names.keys()];
-  mistake(reporter, "function-unknown", call.callee.span, { name }, didYouMean(name, candidates));
+  const help = unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
+  mistake(reporter, "function-unknown", call.callee.span, { name }, help);
   return null;
 }
 
@@ -121,11 +137,7 @@ function evaluateDropout(call: CallExpr, scope: BodyScope): Value | null {
     return null;
   }
   const value = scope.evaluate(input.value, scope);
-  const share = evaluateStatic(
-    rate.value,
-    { environment: scope.environment, values: scope.statics },
-    reporter,
-  );
+  const share = evaluateStatic(rate.value, staticScope(scope), reporter);
   if (value === null || share.kind === "unknown") return null;
   if (share.kind !== "number" || share.value < 0 || share.value >= 1) {
     const found = share.kind === "number" ? share.value : describeValue(share);

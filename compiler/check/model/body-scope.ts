@@ -2,8 +2,10 @@
 import type { CallExpr, Expr, IndexExpr } from "../../../grammar/ast.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
+import type { Budget } from "../budget.ts";
 import type { Environment } from "../environment.ts";
 import { mistake } from "../mistakes.ts";
+import type { StaticScope } from "../static.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
 import type { Place, Value } from "./value.ts";
 
@@ -37,11 +39,20 @@ export interface BodyScope {
   readonly calls: Calls;
   readonly reporter: Reporter;
   readonly depth: number;
+  /** What one clause may still write out; null outside functions. */
+  readonly budget: Budget | null;
   /** Reads an expression in a scope; null after a report. */
   readonly evaluate: (expr: Expr, scope: BodyScope) => Value | null;
 }
 
 export const deepest = 64;
+
+/** What static expressions of a body are evaluated in. */
+export const staticScope = ({ environment, statics, budget }: BodyScope): StaticScope => ({
+  environment,
+  values: statics,
+  ...(budget === null ? {} : { budget }),
+});
 export const placeOf = (scope: BodyScope, span: Span): Place => ({ site: scope.site, span });
 
 /** Reports a form that modules do not have. */

@@ -3,14 +3,15 @@ import type { Expr, IfExpr, IndexExpr, ReductionExpr } from "../../../grammar/as
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Span } from "../../source/span.ts";
+import { findItem, plainCandidates, unknownHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import { isNumericFunction } from "../static-arithmetic.ts";
-import { describeItem, describeValue, didYouMean } from "../static-types.ts";
+import { describeItem, describeValue } from "../static-types.ts";
 import type { StaticValue } from "../static-value.ts";
 import { evaluateCall } from "./body-calls.ts";
 import { mergeAxes } from "./body-lets.ts";
-import { dotted, placeOf, refuse, typed, type BodyScope } from "./body-scope.ts";
+import { dotted, placeOf, refuse, staticScope, typed, type BodyScope } from "./body-scope.ts";
 import { reduceValue } from "./reductions.ts";
 import { combine, mapValue, plainValue, type Place, type Value } from "./value.ts";
 
@@ -62,7 +63,7 @@ function isStatic(expr: Expr, scope: BodyScope): boolean {
       return [expr.condition, expr.then, expr.otherwise].every((e) => isStatic(e, scope));
     case "call": {
       if (expr.callee.kind !== "name" || scope.bindings.has(expr.callee.name)) return false;
-      const item = scope.environment.names.get(expr.callee.name)?.item.kind;
+      const item = findItem(scope.environment, expr.callee.name, ["function"])?.item.kind;
       if (!isNumericFunction(expr.callee.name) && item !== "function") return false;
       return expr.arguments.every((argument) => isStatic(argument.value, scope));
     }
@@ -82,7 +83,7 @@ function isStatic(expr: Expr, scope: BodyScope): boolean {
 export function evaluateBody(expr: Expr, scope: BodyScope): Value | null {
   const { reporter } = scope;
   if (expr.kind !== "error" && isStatic(expr, scope)) {
-    const known = evaluateStatic(expr, { environment: scope.environment, values: scope.statics }, reporter);
+    const known = evaluateStatic(expr, staticScope(scope), reporter);
     return staticValue(known, expr.span, reporter);
   }
   const place = placeOf(scope, expr.span);
@@ -213,7 +214,8 @@ function evaluateName(name: string, span: Span, scope: BodyScope): Value | null 
   const member = scope.calls.member(name, span);
   if (member !== null) return member === "failed" ? null : member;
   const candidates = [...scope.bindings.keys(), ...scope.statics.keys(), ...scope.environment.names.keys()];
-  mistake(reporter, "name-unknown", span, { name }, didYouMean(name, candidates));
+  const help = unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
+  mistake(reporter, "name-unknown", span, { name }, help);
   return null;
 }
 
@@ -244,11 +246,7 @@ const binaryMakers: Readonly<Record<"+" | "-" | "*" | "/" | "%" | "^", (a: ir.Ex
 
 function evaluateIf(expr: IfExpr, place: Place, scope: BodyScope): Value | null {
   if (isStatic(expr.condition, scope)) {
-    const known = evaluateStatic(
-      expr.condition,
-      { environment: scope.environment, values: scope.statics },
-      scope.reporter,
-    );
+    const known = evaluateStatic(expr.condition, staticScope(scope), scope.reporter);
     if (known.kind === "bool") return evaluateBody(known.value ? expr.then : expr.otherwise, scope);
     if (known.kind !== "unknown") {
       const holes = { op: "if", found: describeValue(known), expected: "true or false" };

@@ -85,6 +85,7 @@ function scopeOf(instance: Instance, context: ReadContext): BodyScope {
     calls: callsOf(instance, context),
     reporter: context.reporter,
     depth: 0,
+    budget: null,
     evaluate: evaluateBody,
   };
 }

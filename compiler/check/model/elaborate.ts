@@ -10,9 +10,9 @@ import type {
 import type { Span } from "../../source/span.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Definition, Environment } from "../environment.ts";
+import { findItem, itemHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { bindArguments, type StaticScope } from "../static.ts";
-import { describeItem, didYouMean } from "../static-types.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
 import { attachAdapters, checkOverlaps, shownModel, showPattern, siteHelp, trainedPaths } from "./attach.ts";
 import { readInstance } from "./calls.ts";
@@ -38,19 +38,11 @@ function modelMethod(item: ModelItem, environment: Environment, reporter: Report
   const scope: StaticScope = { environment, values: new Map() };
   if (item.base.kind === "module") {
     const name = item.base.name.text;
-    const definition = environment.names.get(name);
+    const definition = findItem(environment, name, ["module"]);
     if (definition?.item.kind !== "module") {
-      const modules = [...environment.names].filter(([, d]) => d.item.kind === "module").map(([n]) => n);
-      if (definition === undefined)
-        mistake(reporter, "name-unknown", item.base.name.span, { name }, didYouMean(name, modules));
-      else
-        mistake(
-          reporter,
-          "model-base",
-          item.base.name.span,
-          { name },
-          { help: `\`${name}\` is ${describeItem(definition)}` },
-        );
+      const help = itemHelp(name, definition, "module", environment);
+      const code = definition === undefined ? "name-unknown" : "model-base";
+      mistake(reporter, code, item.base.name.span, { name }, help);
       return null;
     }
     const call = { arguments: settingArguments(item.settings), span: item.name.span };
@@ -63,7 +55,7 @@ function modelMethod(item: ModelItem, environment: Environment, reporter: Report
     return null;
   }
   const { definition, item: published } = found;
-  const base = definition.environment.names.get(published.base.text);
+  const base = findItem(definition.environment, published.base.text, ["module"]);
   if (base?.item.kind !== "module") {
     mistake(reporter, "model-base", published.base.span, { name: published.base.text });
     return null;

@@ -3,6 +3,7 @@ import type { Axis, ChildClause, Expr, ModuleItem, ParamTable, SiteSegment } fro
 import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Init } from "../../ir/graph.ts";
 import type { Span } from "../../source/span.ts";
+import { findItem, itemHelp } from "../find-item.ts";
 import { mistake } from "../mistakes.ts";
 import { bindArguments, evaluateCount, evaluateStatic, type StaticScope } from "../static.ts";
 import { describeValue, didYouMean } from "../static-types.ts";
@@ -309,11 +310,10 @@ function bindModule(clause: ChildClause, scope: StaticScope, reporter: Reporter)
   if (preset?.kind === "unknown") return null;
   if (preset?.kind === "method" && preset.definition.item.kind === "module")
     return bindArguments(preset.definition, clause.module, scope, reporter, preset.arguments);
-  const definition = callee.kind === "name" ? scope.environment.names.get(name) : undefined;
+  const definition = callee.kind === "name" ? findItem(scope.environment, name, ["module"]) : undefined;
   if (definition?.item.kind === "module") return bindArguments(definition, clause.module, scope, reporter);
-  const modules = [...scope.environment.names].filter(([, d]) => d.item.kind === "module").map(([n]) => n);
-  if (definition !== undefined) mistake(reporter, "model-base", callee.span, { name });
-  else mistake(reporter, "name-unknown", callee.span, { name }, didYouMean(name, modules));
+  const help = itemHelp(name, definition, "module", scope.environment);
+  mistake(reporter, definition === undefined ? "name-unknown" : "model-base", callee.span, { name }, help);
   return null;
 }
 

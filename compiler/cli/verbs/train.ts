@@ -67,6 +67,10 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
     data: options.data ?? null,
     weights: options.weights ?? null,
     specText: asRun(built.specText, options.set),
+    specFiles:
+      built.specs.size > 1
+        ? new Map([...built.specs, [built.specPath, asRun(built.specText, options.set)]])
+        : new Map(),
     lock: built.lock,
     note,
   });
