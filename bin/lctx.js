@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 // Runs the command line's bundle. V8's compiled code is kept from one start to the next, one file a verb: to compile
-// the bundle anew takes longer than most verbs.
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import module from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { constants, Script } from "node:vm";
+// the bundle anew takes longer than most verbs. A script and no module, since Node has those running sooner.
+"use strict";
+const { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } = require("node:fs");
+const { createRequire, wrap } = require("node:module");
+const { dirname, join } = require("node:path");
+const { Script } = require("node:vm");
 
-const bundle = fileURLToPath(new URL("../dist/cli.cjs", import.meta.url));
+const bundle = join(__dirname, "../dist/cli.cjs");
 const verb = process.argv[2] ?? "";
-// A bundle built meanwhile has another time; another Node is V8's own business.
+// A bundle built meanwhile has another time; what another Node left is V8's to refuse.
 const codeFile = join(dirname(bundle), "code", `${verb}-${Math.round(statSync(bundle).mtimeMs)}`);
 
 /** What an earlier start kept, or undefined. */
@@ -32,15 +32,19 @@ function keep(script) {
   }
 }
 
-const cachedData = /^[a-z]+$/.test(verb) ? keptCode() : undefined;
-const script = new Script(module.wrap(readFileSync(bundle, "latin1")), {
-  filename: bundle,
-  cachedData,
-  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-});
-const loaded = { exports: {} };
-script.runInThisContext()(loaded.exports, module.createRequire(bundle), loaded, bundle, dirname(bundle));
-const code = await loaded.exports.main(process.argv.slice(2));
-process.exitCode = code;
-if (code === 0 && /^[a-z]+$/.test(verb) && (cachedData === undefined || script.cachedDataRejected))
-  keep(script);
+async function start() {
+  const isWord = /^[a-z]+$/.test(verb);
+  const cachedData = isWord ? keptCode() : undefined;
+  const script = new Script(wrap(readFileSync(bundle, "latin1")), {
+    filename: bundle,
+    cachedData,
+  });
+  // Code that was kept cannot import modules itself.
+  const loaded = { exports: {}, importModule: (name) => import(name) };
+  script.runInThisContext()(loaded.exports, createRequire(bundle), loaded, bundle, dirname(bundle));
+  const code = await loaded.exports.main(process.argv.slice(2));
+  process.exitCode = code;
+  if (code === 0 && isWord && (cachedData === undefined || script.cachedDataRejected)) keep(script);
+}
+
+void start();

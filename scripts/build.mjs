@@ -53,6 +53,16 @@ const modules = await build({
   },
   format: "esm",
 });
+/** commander can run verbs that are programs of their own; here there are none, and loading what that needs takes time. */
+const noPrograms = {
+  name: "no-programs",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: "child_process", namespace: "none" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "none" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
 // The command line is one script, whose compiled code bin/lctx.js keeps; parts of it still run only when asked for.
 const commandLine = await build({
   ...common,
@@ -64,10 +74,16 @@ const commandLine = await build({
   legalComments: "none",
   minifyWhitespace: true,
   lineLimit: 120,
-  banner: { js: 'const lctxUrl = require("node:url").pathToFileURL(__filename).href;' },
+  banner: {
+    js: 'const lctxUrl = require("node:url").pathToFileURL(__filename).href, lctxImport = module.importModule;',
+  },
   define: { "import.meta.url": "lctxUrl" },
+  plugins: [noPrograms],
 });
-if (/[^\0-\x7f]/.test(readFileSync("dist/cli.cjs", "latin1"))) throw new Error("dist/cli.cjs is not ASCII");
+const script = readFileSync("dist/cli.cjs", "latin1");
+if (/[^\0-\x7f]/.test(script)) throw new Error("dist/cli.cjs is not ASCII");
+// What stays outside and is imported late is imported by bin/lctx.js.
+writeFileSync("dist/cli.cjs", script.replaceAll(/\bimport\((?=")/g, "lctxImport("), "latin1");
 // Code compiled from the bundle before is of no use.
 rmSync("dist/code", { recursive: true, force: true });
 // Worker threads load these files by their address beside the bundle.

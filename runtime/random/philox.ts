@@ -9,10 +9,10 @@ export type Key = readonly [number, number];
 /** Four 32-bit words. */
 export type Counter = readonly [number, number, number, number];
 
-const roundMultiplier0 = 0xd2511f53 | 0;
-const roundMultiplier1 = 0xcd9e8d57 | 0;
-const keyStep0 = 0x9e3779b9 | 0;
-const keyStep1 = 0xbb67ae85 | 0;
+export const roundMultiplier0 = 0xd2511f53 | 0;
+export const roundMultiplier1 = 0xcd9e8d57 | 0;
+export const keyStep0 = 0x9e3779b9 | 0;
+export const keyStep1 = 0xbb67ae85 | 0;
 
 /** The upper 32 bits of a 32 × 32 bit product. Whole-number operations only, which no sum here makes overflow. */
 function multiplyHigh(a: number, b: number): number {

@@ -1,5 +1,6 @@
 /** Random numbers of one purpose: a key made from the run's seed and a name, and a position that can be set. */
 import { createHash } from "node:crypto";
+import { mostBlocks, philoxBlocks } from "./philox-blocks.ts";
 import { philoxInto } from "./philox.ts";
 import type { Key } from "./philox.ts";
 
@@ -65,15 +66,17 @@ export class RandomStream {
    */
   fillNormals(values: Float32Array, deviation: number): void {
     if (this.#position !== 0) throw new RangeError("words of this stream were taken before");
-    const words = this.#block;
-    for (let i = 0, block = 0; i < values.length; i += 2, block++) {
-      philoxInto(words, 0, this.#key, [block >>> 0, Math.floor(block / 2 ** 32), 0, 0]);
-      const first = ((words[0]! >>> 5) * 2 ** 26 + (words[1]! >>> 6)) / 2 ** 53;
-      const second = ((words[2]! >>> 5) * 2 ** 26 + (words[3]! >>> 6)) / 2 ** 53;
-      const radius = Math.sqrt(-2 * Math.log(1 - first));
-      const angle = 2 * Math.PI * second;
-      values[i] = radius * Math.cos(angle) * deviation;
-      if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle) * deviation;
+    for (let i = 0; i < values.length; i += 2 * mostBlocks) {
+      const part = values.subarray(i, i + 2 * mostBlocks);
+      const words = philoxBlocks(this.#key, i / 2, Math.ceil(part.length / 2));
+      for (let n = 0, at = 0; n < part.length; n += 2, at += 4) {
+        const first = ((words[at]! >>> 5) * 2 ** 26 + (words[at + 1]! >>> 6)) / 2 ** 53;
+        const second = ((words[at + 2]! >>> 5) * 2 ** 26 + (words[at + 3]! >>> 6)) / 2 ** 53;
+        const radius = Math.sqrt(-2 * Math.log(1 - first));
+        const angle = 2 * Math.PI * second;
+        part[n] = radius * Math.cos(angle) * deviation;
+        if (n + 1 < part.length) part[n + 1] = radius * Math.sin(angle) * deviation;
+      }
     }
   }
 }
