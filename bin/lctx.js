@@ -6,16 +6,19 @@ const { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } = require
 const { createRequire, wrap } = require("node:module");
 const { dirname, join } = require("node:path");
 const { Script } = require("node:vm");
+const { crc32 } = require("node:zlib");
 
 const bundle = join(__dirname, "../dist/cli.cjs");
 const verb = process.argv[2] ?? "";
 // A bundle built meanwhile has another time; what another Node left is V8's to refuse.
 const codeFile = join(dirname(bundle), "code", `${verb}-${Math.round(statSync(bundle).mtimeMs)}`);
 
-/** What an earlier start kept, or undefined. */
+/** What an earlier start kept, or undefined. Its sum comes last: damaged code would end the process. */
 function keptCode() {
   try {
-    return readFileSync(codeFile);
+    const bytes = readFileSync(codeFile);
+    const code = bytes.subarray(0, -4);
+    return crc32(code) === bytes.readUInt32LE(code.length) ? code : undefined;
   } catch {
     return undefined;
   }
@@ -25,7 +28,10 @@ function keptCode() {
 function keep(script) {
   try {
     mkdirSync(dirname(codeFile), { recursive: true });
-    writeFileSync(`${codeFile}.${process.pid}`, script.createCachedData());
+    const code = script.createCachedData();
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32LE(crc32(code));
+    writeFileSync(`${codeFile}.${process.pid}`, Buffer.concat([code, sum]));
     renameSync(`${codeFile}.${process.pid}`, codeFile);
   } catch {
     // Only time is lost.
