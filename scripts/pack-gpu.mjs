@@ -35,7 +35,7 @@ await build({
   outdir: folder,
   outExtension: { ".js": ".mjs" },
   bundle: true,
-  packages: "external",
+  external: ["koffi"],
   platform: "node",
   target: "node20",
   format: "esm",

@@ -78,7 +78,7 @@ describe.concurrent("a wrong command line", () => {
     [["explain", "node", "tiny.lctx", "layers.0.atn"], /did you mean layers\.0\.attn\?/],
     [["viz", "mask", "tiny.lctx", "Far"], /there are: Near, /],
     [["viz", "mask", "near.lctx", "recent"], /"recent\(n: 8\)"/],
-    [["viz", "mask", "tiny.lctx", "q + k < 3"], /a position has no/],
+    [["viz", "mask", "tiny.lctx", "q + k < 3"], /of two positions/],
     [["viz", "mask", "tiny.lctx", "--out", "x.jpg"], /neither a \.png nor a \.svg/],
     [["viz", "mask", "tiny.lctx", "--out", "none/x.png"], /none\/x\.png: there is no such file or folder/],
     [["viz", "loss", "."], /has no metrics/],

@@ -179,7 +179,7 @@ describe("overrides", () => {
     ["Smal.layers", "1", "override-unknown"],
     ["Small.layer", "1", "setting-unknown"],
     ["Small.layers", "1.5", "count-not-whole"],
-    ["train.speed", "1", "override-unreadable"],
+    ["train.speed", "1", "override-line-unknown"],
     ["Small.layers", "1 } mask all = true model Y = decoder { vocab 3", "override-unreadable"],
   ])("%s=%s is %s", (path, value, code) => {
     expect(codes(check(trained, [`${path}=${value}`]).reporter)).toContain(code);

@@ -200,6 +200,40 @@ describe("masks over blocks", () => {
         }
   });
 
+  it("a table of blocks is decided by its own element where blocks are the kernel's, and never wrongly", () => {
+    const [size, count] = [3, 4];
+    const at = (x: Expr): Expr => e.binary("floor-div", x, e.int(size));
+    const mask = e.and(e.le(k, q), e.load(0, [at(q), at(k)], "bool"));
+    const { all, any } = maskBounds(mask);
+    const [holds, allOf, anyOf] = [mask, all, any].map(exprEvaluator);
+    fc.assert(
+      fc.property(
+        fc.array(fc.boolean(), { minLength: count * count, maxLength: count * count }),
+        fc.integer({ min: 1, max: 7 }),
+        (table, block) => {
+          const values = (indices: Readonly<Record<string, number>>): ExprValues => ({
+            ...noValues,
+            index: (name) => indices[name]!,
+            load: (_, [i, j]) => Number(table[i! * count + j!]!),
+          });
+          for (let q0 = 0; q0 < size * count; q0 += block)
+            for (let k0 = 0; k0 < size * count; k0 += block) {
+              const [q1, k1] = [q0, k0].map((x) => Math.min(x + block, size * count) - 1) as [number, number];
+              const pairs: boolean[] = [];
+              for (let i = q0; i <= q1; i++)
+                for (let j = k0; j <= k1; j++) pairs.push(holds!(values({ q: i, k: j })) !== 0);
+              const corners = values({ q0, q1, k0, k1 });
+              const [isAll, isAny] = [allOf!(corners) !== 0, anyOf!(corners) !== 0];
+              expect(isAll && !pairs.every(Boolean)).toBe(false);
+              expect(!isAny && pairs.some(Boolean)).toBe(false);
+              if (block === size) expect([isAll, isAny]).toEqual([pairs.every(Boolean), pairs.some(Boolean)]);
+            }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   const holdsRanges = (
     found: PositionRanges,
     mask: Expr,

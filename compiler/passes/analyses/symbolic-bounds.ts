@@ -230,7 +230,20 @@ export function symbolicBounds(
     const equal = and(and(eq(a.low, a.high), eq(b.low, b.high)), eq(a.low, b.low));
     return { all: equal, any: and(le(a.low, b.high), le(b.low, a.high)) };
   };
+  /** An element of a truth table is known where the whole rectangle reads the same one: blocks of a table of blocks do. */
+  const lookUp = (e: Extract<Expr, { kind: "load" }>): Truth => {
+    const found = both(e.indices);
+    if (found === null) return unknown;
+    const one = found.reduce<Expr>((all, { low, high }) => and(all, eq(low, high)), bool(true));
+    const element = load(
+      e.buffer,
+      found.map(({ low }) => low),
+      e.type,
+    );
+    return { all: and(one, element), any: or(not(one), element) };
+  };
   const judge = (e: Expr): Truth => {
+    if (e.kind === "load") return lookUp(e);
     if (e.kind === "unary" && e.op === "not") {
       const x = truth(e.operand);
       return { all: not(x.any), any: not(x.all) };

@@ -191,19 +191,43 @@ function buildSpec(given: Shape, mask: MaskRecipe, makeScore: (heads: number) =>
   };
 }
 
-const spec: fc.Arbitrary<Spec> = shape.chain((of) => {
-  const { groups, each } = afford(of);
-  const heads = groups * each;
-  return fc
-    .tuple(
-      fc.oneof({ weight: 2, arbitrary: randomMask({ heads }) }, { weight: 1, arbitrary: wideMask }),
-      randomScore(heads),
-      fc.integer({ min: 0, max: 2 }),
-    )
-    .map(([mask, score, plain]) =>
-      buildSpec(of, mask, () => (plain === 0 ? { name: "logit", build: (s: e.Expr) => s } : score)),
-    );
-});
+const specOf = (shapes: fc.Arbitrary<Shape>): fc.Arbitrary<Spec> =>
+  shapes.chain((of) => {
+    const { groups, each } = afford(of);
+    const heads = groups * each;
+    return fc
+      .tuple(
+        fc.oneof({ weight: 2, arbitrary: randomMask({ heads }) }, { weight: 1, arbitrary: wideMask }),
+        randomScore(heads),
+        fc.integer({ min: 0, max: 2 }),
+      )
+      .map(([mask, score, plain]) =>
+        buildSpec(of, mask, () => (plain === 0 ? { name: "logit", build: (s: e.Expr) => s } : score)),
+      );
+  });
 
 /** `count` specs that follow from the seed. */
-export const randomSpecs = (count: number, seed: number): Spec[] => fc.sample(spec, { numRuns: count, seed });
+export const randomSpecs = (count: number, seed: number): Spec[] =>
+  fc.sample(specOf(shape), { numRuns: count, seed });
+
+/** Shapes that tensor cores take whole: head sizes in sixteens, rows that span several tiles, one region, no earlier keys. */
+const tileShape: fc.Arbitrary<Shape> = fc
+  .tuple(
+    shape,
+    fc.constantFrom(16, 32, 48, 64, 64, 80, 96, 128, 128),
+    fc.constantFrom(16, 32, 64, 64, 96, 128, 128),
+    fc.integer({ min: 1, max: 320 }),
+    fc.boolean(),
+  )
+  .map(([of, d, width, length, same]) => ({
+    ...of,
+    d,
+    e: same ? d : width,
+    length,
+    early: 0,
+    regions: [],
+  }));
+
+/** `count` specs of such shapes that follow from the seed. */
+export const randomTileSpecs = (count: number, seed: number): Spec[] =>
+  fc.sample(specOf(tileShape), { numRuns: count, seed });

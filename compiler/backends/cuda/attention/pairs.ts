@@ -47,7 +47,7 @@ export interface CudaPairs {
 }
 
 const pairHead = (type: Fragment, name: Fragment, logit: boolean): Fragment =>
-  c`LCTX_DEVICE ${type} ${name}(const lctx_pairs &p, ${logit ? c`float s, ` : c``}int b, int h, int q, int k) {\n`;
+  c`LCTX_DEVICE ${type} ${name}(const lctx_pairs &p, ${logit ? c`float s, ` : c``}int b, int h, int q, ${logit ? c`lctx_key` : c`int`} k) {\n`;
 const rectangleHead = (type: Fragment, name: Fragment): Fragment =>
   c`LCTX_DEVICE ${type} ${name}(const lctx_pairs &p, int b, int h, int q0, int q1, int k0, int k1) {\n`;
 const unused: Fragment = c`  (void)p, (void)b, (void)h;\n`;
@@ -252,6 +252,10 @@ function printBlockRegion(truths: readonly Truth[], truth: (name: Fragment, e: E
 
 /** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. */
 const rangesText: Fragment = c`
+/* The key of a score: a skeleton may bring a type of its own that knows the position as a real number, too. */
+#ifndef LCTX_KEY
+typedef int lctx_key;
+#endif
 #define LCTX_NO_BLOCK 0x7fffffff
 #define LCTX_MOST_RANGES ${mostIntervals}
 struct lctx_ranges {

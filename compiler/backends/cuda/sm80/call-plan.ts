@@ -8,11 +8,9 @@ import type {
   LaunchSize,
 } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts } from "../../../ir/block-facts.ts";
-import { someExpr } from "../../../ir/expr.ts";
-import type { Axis } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import { shapeOf, type AttentionShape } from "../attention/shape.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
-import { launchExtent } from "../attention/tables.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
@@ -24,41 +22,6 @@ export const rows = 64;
 export const threads = 128;
 /** Shared memory that one block may take on every processor of this path. */
 const mostShared = 160 * 1024;
-
-export interface AttentionShape {
-  readonly heads: number;
-  readonly groups: number;
-  readonly depth: number;
-  readonly width: number;
-  readonly queries: LaunchSize;
-  readonly keys: LaunchSize;
-  readonly early: LaunchSize;
-}
-
-function fixed(axis: Axis, site: string): number {
-  if (axis.size.kind !== "fixed") throw new Error(`${site}: axis ${axis.name} must have a fixed size`);
-  return axis.size.value;
-}
-
-/** Sizes of an attention's operands. Throws where text comes after learned rows and the mask asks for the length. */
-export function shapeOf(node: AnyAttention): AttentionShape {
-  const query = node.regions[0]!.query.axes;
-  const value = node.value.axes;
-  const size = value[1]!.size;
-  const exprs = [node.mask, node.score, ...node.regions.map(({ when }) => when)];
-  const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
-  if (size.kind === "length" && size.plus !== 0 && asksLength)
-    throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
-  return {
-    heads: fixed(query[2]!, node.site),
-    groups: fixed(value[2]!, node.site),
-    depth: fixed(query[3]!, node.site),
-    width: fixed(value[3]!, node.site),
-    queries: launchExtent(query[1]!.size),
-    keys: launchExtent(size),
-    early: node.prepended === null ? 0 : launchExtent(node.prepended.key.axes[0]!.size),
-  };
-}
 
 /** What one kernel is made for. */
 export interface KernelPlan {

@@ -1,0 +1,41 @@
+/** Sizes of an attention's operands, as far as they are known before a launch. */
+import type { LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
+import { someExpr } from "../../../ir/expr.ts";
+import type { Axis } from "../../../ir/graph.ts";
+import type { AnyAttention } from "./pairs.ts";
+import { launchExtent } from "./tables.ts";
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly groups: number;
+  readonly depth: number;
+  readonly width: number;
+  readonly queries: LaunchSize;
+  readonly keys: LaunchSize;
+  readonly early: LaunchSize;
+}
+
+function fixed(axis: Axis, site: string): number {
+  if (axis.size.kind !== "fixed") throw new Error(`${site}: axis ${axis.name} must have a fixed size`);
+  return axis.size.value;
+}
+
+/** Sizes of an attention's operands. Throws where text comes after learned rows and the mask asks for the length. */
+export function shapeOf(node: AnyAttention): AttentionShape {
+  const query = node.regions[0]!.query.axes;
+  const value = node.value.axes;
+  const size = value[1]!.size;
+  const exprs = [node.mask, node.score, ...node.regions.map(({ when }) => when)];
+  const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
+  if (size.kind === "length" && size.plus !== 0 && asksLength)
+    throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
+  return {
+    heads: fixed(query[2]!, node.site),
+    groups: fixed(value[2]!, node.site),
+    depth: fixed(query[3]!, node.site),
+    width: fixed(value[3]!, node.site),
+    queries: launchExtent(query[1]!.size),
+    keys: launchExtent(size),
+    early: node.prepended === null ? 0 : launchExtent(node.prepended.key.axes[0]!.size),
+  };
+}

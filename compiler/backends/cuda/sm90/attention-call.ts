@@ -1,0 +1,277 @@
+/** Plans the Hopper kernels of an attention node or its gradient: sources, launches, tensor maps, scratch. */
+import type {
+  CudaArgument,
+  CudaCall,
+  CudaLaunch,
+  LaunchSize,
+} from "../../../../runtime/device/cuda/launch.ts";
+import type { BlockFacts } from "../../../ir/block-facts.ts";
+import { someExpr } from "../../../ir/expr.ts";
+import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import { c, type Fragment } from "../../../ir/kernel.ts";
+import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
+import { scalarPrelude } from "../scalar-prelude.ts";
+import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
+import { shapeOf, type AttentionShape } from "../attention/shape.ts";
+import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
+import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
+import { backwardText } from "./backward-text.ts";
+import { forwardLayout, forwardLimit, forwardTile, type HeadShape } from "./forward-shape.ts";
+import { forwardText } from "./forward-text.ts";
+import { risesSteadily, splitPositions } from "./score-forms.ts";
+import type { Sm90Element } from "./ptx.ts";
+
+/** Why these kernels do not take a node; null when they do. */
+export function sm90Refusal(node: AnyAttention): string | null {
+  const { depth, width } = shapeOf(node);
+  const limit = node.kind === "attention" ? forwardLimit : backwardLimit;
+  if (node.regions.length > 1) return "several rotation regions";
+  if (node.prepended !== null) return "keys before the text";
+  if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
+  if (Math.max(depth, width) > limit) return `a head size over ${limit}`;
+  return null;
+}
+
+interface Plan {
+  readonly node: AnyAttention;
+  readonly element: Sm90Element;
+  readonly shape: HeadShape;
+  readonly queries: LaunchSize;
+  readonly keys: LaunchSize;
+  readonly pairs: CudaPairs;
+  readonly looksUp: boolean;
+  /** Blocks inside the ranges are worth asking about; documents fill theirs. */
+  readonly sparse: boolean;
+  /** Buffers of operands: queries, keys, values and tables. */
+  readonly operands: number;
+}
+
+function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, lengths?: Lengths): Plan {
+  const refusal = sm90Refusal(node);
+  if (refusal !== null) throw new Error(`${node.site}: no Hopper kernel takes ${refusal}`);
+  const own: AttentionShape = shapeOf(node);
+  const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3);
+  const read = new Set<number>();
+  someExpr(node.mask, (part) => {
+    if (part.kind === "load") read.add(part.buffer);
+    return false;
+  });
+  return {
+    node,
+    element,
+    shape: { heads: own.heads, groups: own.groups, d: own.depth, e: own.width },
+    queries: lengths?.queries ?? own.queries,
+    keys: lengths?.keys ?? own.keys,
+    pairs,
+    looksUp: read.size > 0,
+    sparse: pairs.asksAny && (read.size === 0 || [...read].some((n) => node.buffers[n]!.kind !== "input")),
+    operands: 3 + node.buffers.length,
+  };
+}
+
+/** Lengths in place of those of the node's axes, for calls with fewer queries than keys. */
+export interface Lengths {
+  readonly queries: LaunchSize;
+  readonly keys: LaunchSize;
+}
+
+/** Bytes of keys and values that blocks working at the same time share through the cache. */
+const cachedBytes = 32 * 2 ** 20;
+
+const pointer = (buffer: number, offset?: LaunchSize): CudaArgument =>
+  offset === undefined ? { kind: "pointer", buffer } : { kind: "pointer", buffer, offset };
+const whole = (value: LaunchSize): CudaArgument => ({ kind: "i32", value });
+const product = (...parts: readonly LaunchSize[]): LaunchSize => ["*", ...parts];
+
+/** Map of a [b, t, heads, d] tensor: blocks of `rows` tokens of one head, 64 elements wide. */
+function tensorMap(
+  element: Sm90Element,
+  buffer: number,
+  tokens: LaunchSize,
+  heads: number,
+  d: number,
+  rows: number,
+): CudaArgument {
+  return {
+    kind: "tensor-map",
+    buffer,
+    element,
+    extents: [d, heads, tokens, "batch"],
+    strides: [2 * d, 2 * d * heads, product(2 * d * heads, tokens)],
+    box: [64, 1, rows, 1],
+    swizzle: 128,
+  };
+}
+
+/**
+ * Heads whose blocks run side by side, heaviest blocks first: what the cache holds, at least `least`. Backward wants
+ * several, since blocks of one head wait for one another.
+ */
+const bandOf = ({ shape, keys }: Plan, least: number): LaunchSize => [
+  "max",
+  least,
+  ["min", 32, ["floor-div", Math.floor(cachedBytes / (2 * (shape.d + shape.e))), keys]],
+];
+
+const source = (entry: Fragment, text: Fragment) => ({
+  entry: entry.text,
+  text: text.text,
+  architecture: "sm_90a" as const,
+});
+
+/** Buffers of the call: operands, output, log-sum-exp (f32 [b, t, h]). */
+export function sm90ForwardCall(
+  node: AttentionNode,
+  facts: BlockFacts,
+  element: Sm90Element,
+  lengths?: Lengths,
+): CudaCall {
+  const plan = planOf(node, facts, element, lengths);
+  const { shape, queries, keys, pairs, looksUp, operands } = plan;
+  const masked = node.mask.kind !== "constant";
+  const tile = forwardTile(shape, masked, looksUp);
+  const layout = forwardLayout(shape, tile);
+  const entry = c`lctx_attention_forward`;
+  const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
+  return {
+    sources: [
+      source(
+        entry,
+        forwardText({
+          entry,
+          shape,
+          tile,
+          element,
+          scale: node.scale,
+          pairs,
+          looksUp,
+          steady: pairs.scored && risesSteadily(node.score),
+        }),
+      ),
+    ],
+    buffers: operands + 2,
+    scratch: [{ bytes: 16, zero: true }],
+    launches: [
+      {
+        source: 0,
+        label: `${node.site}: attention`,
+        grid: [["min", "multiprocessors", tiles], 1, 1],
+        threads: layout.threads,
+        cluster: 1,
+        sharedBytes: layout.sharedBytes,
+        arguments: [
+          ...pairs.arguments,
+          tensorMap(element, 0, queries, shape.heads, shape.d, tile.rows),
+          tensorMap(element, 1, keys, shape.groups, shape.d, tile.keys),
+          tensorMap(element, 2, keys, shape.groups, shape.e, tile.keys),
+          ...[operands, operands + 1, operands + 2].map((n) => pointer(n)),
+          ...["batch", queries, keys, "query-start", bandOf(plan, 1)].map(whole),
+        ],
+      },
+    ],
+  };
+}
+
+/**
+ * Buffers of the call: operands, output, log-sum-exp, output gradient, then gradients of queries, keys and values, and
+ * of trained tables (f32).
+ */
+export function sm90BackwardCall(
+  node: AttentionGradientNode,
+  facts: BlockFacts,
+  element: Sm90Element,
+  lengths?: Lengths,
+  ordered = true,
+): CudaCall {
+  const plan = planOf(node, facts, element, lengths);
+  const { shape, queries, keys, pairs, looksUp, sparse, operands } = plan;
+  const { heads, groups, d, e } = shape;
+  const tile = backwardTile(shape);
+  const layout = backwardLayout(shape, tile);
+  const steps: LaunchSize = ["ceil-div", queries, tile.rows];
+  const padded = product(steps, tile.rows);
+  const rowBytes = product(4 * heads, "batch", padded);
+  const rows = { shape, tile, element, scale: node.scale };
+  const [output, lse, slope, queryGradient] = [operands, operands + 1, operands + 2, operands + 3];
+  const tables = queryGradient + 3;
+  const buffers = tables + pairs.trained.length;
+  // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns, sums of tables.
+  const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
+  const bins = pairs.trained.map((_, t) => buffers + 4 + t);
+  const trains = bins.length > 0;
+  const [prepare, gradient, finish, sum] = [
+    c`lctx_attention_prepare`,
+    c`lctx_attention_backward`,
+    c`lctx_attention_finish`,
+    c`lctx_attention_table`,
+  ];
+  const launch = (
+    label: string,
+    n: number,
+    grid: CudaLaunch["grid"],
+    args: readonly CudaArgument[],
+  ): CudaLaunch => ({
+    source: n,
+    label: `${node.site}: ${label}`,
+    grid,
+    threads: n === 1 ? layout.threads : 256,
+    cluster: 1,
+    sharedBytes: n === 1 ? layout.sharedBytes : 0,
+    arguments: args,
+  });
+  return {
+    sources: [
+      source(prepare, prepareText({ entry: prepare, ...rows })),
+      source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
+      source(finish, finishText({ entry: finish, ...rows })),
+      ...(trains ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
+    ],
+    buffers,
+    scratch: [
+      { bytes: rowBytes, zero: false },
+      { bytes: rowBytes, zero: false },
+      { bytes: product(2 * layout.gradientBytes * heads, "batch", steps), zero: !ordered },
+      { bytes: ["+", 16, product(4 * heads, "batch", steps)], zero: true },
+      ...pairs.trained.map(({ elements }) => ({ bytes: product(elements, 8 * binsPerElement), zero: true })),
+    ],
+    launches: [
+      launch(
+        "sums of output gradients",
+        0,
+        [["ceil-div", padded, preparedRows], heads, "batch"],
+        [...[output, slope, lse, powers, deltas].map((n) => pointer(n)), whole(queries), whole(padded)],
+      ),
+      launch(
+        "gradient of keys and values",
+        1,
+        [product(groups, "batch", ["ceil-div", keys, tile.keys]), 1, 1],
+        [
+          ...pairs.arguments,
+          ...bins.map((n) => pointer(n)),
+          tensorMap(element, 0, queries, heads, d, tile.rows),
+          tensorMap(element, 1, keys, groups, d, tile.keys),
+          tensorMap(element, 2, keys, groups, e, tile.keys),
+          tensorMap(element, slope, queries, heads, e, tile.rows),
+          ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
+          pointer(turns, 16),
+          pointer(turns),
+          ...["batch", queries, keys, "query-start", padded, bandOf(plan, 4)].map(whole),
+        ],
+      ),
+      launch(
+        "gradient of queries",
+        2,
+        [steps, heads, "batch"],
+        [pointer(sums), pointer(turns, 16), pointer(queryGradient), whole(queries)],
+      ),
+      ...pairs.trained.map(({ elements }, t) =>
+        launch(
+          "gradient of a table",
+          3,
+          [["ceil-div", elements, 256], 1, 1],
+          [pointer(bins[t]!), pointer(tables + t), whole(elements)],
+        ),
+      ),
+    ],
+  };
+}

@@ -1,0 +1,209 @@
+/** The Hopper attention kernels as far as they can be judged without the processor: they compile for it, unserialised and without spills. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  sm90BackwardCall,
+  sm90ForwardCall,
+  sm90Refusal,
+} from "../../compiler/backends/cuda/sm90/attention-call.ts";
+import {
+  backwardLayout,
+  backwardLimit,
+  backwardTile,
+} from "../../compiler/backends/cuda/sm90/backward-shape.ts";
+import {
+  forwardLayout,
+  forwardLimit,
+  forwardTile,
+  mostShared,
+} from "../../compiler/backends/cuda/sm90/forward-shape.ts";
+import { risesSteadily, splitPositions } from "../../compiler/backends/cuda/sm90/score-forms.ts";
+import { exprEvaluator, noValues } from "../../compiler/ir/evaluate-expr.ts";
+import * as e from "../../compiler/ir/expr.ts";
+import { axis } from "../../compiler/ir/graph-build.ts";
+import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
+import type { CudaSource } from "../../runtime/device/cuda/launch.ts";
+import { leaf } from "../conformance/support/random-specs.ts";
+import { attentionCase } from "./attention-cases.ts";
+
+const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
+const compiles = has("nvcc");
+const disassembles = compiles && has("cuobjdump");
+
+const sizes = (d: number, heads = 4, groups = 2) => ({ heads, groups, d, e: d });
+const head = (n: number, m = n) => ({ heads: 2, groups: 1, d: n, e: m });
+
+interface Compiled {
+  readonly log: string;
+  readonly assembly: string;
+}
+
+async function run(program: string, args: readonly string[]): Promise<string> {
+  return new Promise((done, fail) => {
+    const child = spawn(program, args);
+    let text = "";
+    child.stdout.on("data", (part: Buffer) => (text += part.toString()));
+    child.stderr.on("data", (part: Buffer) => (text += part.toString()));
+    child.on("error", fail);
+    child.on("close", () => done(text));
+  });
+}
+
+async function compile(folder: string, name: string, text: string): Promise<Compiled> {
+  const file = join(folder, name);
+  writeFileSync(`${file}.cu`, text);
+  const target = "-gencode=arch=compute_90a,code=sm_90a";
+  const log = await run("nvcc", [target, "-cubin", "-Xptxas", "-v", "-o", `${file}.cubin`, `${file}.cu`]);
+  return { log, assembly: disassembles ? await run("cuobjdump", ["--dump-sass", `${file}.cubin`]) : "" };
+}
+
+/**
+ * The warpgroup that loads may spill a little, which costs nothing: its share of registers is what the others leave.
+ * With more registers for it, what is left to spill is of the warpgroups that compute.
+ */
+const roomy = (text: string): string =>
+  text.replace(/setmaxnreg\.dec\.sync\.aligned\.u32 \d+/, "setmaxnreg.dec.sync.aligned.u32 64");
+
+describe("Hopper attention kernels", () => {
+  const cases = [
+    { name: "causal", d: 128, element: "bf16", widths: [128, 64] },
+    { name: "documents", d: 64, element: "f16", widths: [128, 64] },
+    { name: "slopes", d: 128, element: "bf16", trains: true, widths: [128, 64] },
+    { name: "blocks:4", d: 64, element: "bf16", widths: [128, 64] },
+    { name: "capped", d: 96, element: "bf16", widths: [128, 96, 64] },
+  ] as const;
+
+  it.skipIf(!compiles)(
+    "compile without warnings, spills or serialised products (not run without nvcc)",
+    { timeout: 120_000 },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "lctx-sm90-"));
+      const sources = cases.flatMap((of): { of: (typeof cases)[number]; source: CudaSource }[] => {
+        const { attention, gradient } = attentionCase(of.name, sizes(of.d), "trains" in of);
+        const calls = [
+          sm90ForwardCall(attention, blockFacts(attention), of.element),
+          sm90BackwardCall(gradient, blockFacts(gradient), of.element),
+        ];
+        return calls.flatMap((call) => call.sources.map((source) => ({ of, source })));
+      });
+      const wrong: string[] = [];
+      const left = sources.entries();
+      const work = async (): Promise<void> => {
+        for (const [n, { of, source }] of left) {
+          const { log, assembly } = await compile(folder, `kernel${n}`, roomy(source.text));
+          const where = `${of.name} ${of.d} ${source.entry}`;
+          if (/warning|error|C7\d\d\d/i.test(log)) wrong.push(`${where}: ${log}`);
+          if (!/ 0 bytes spill stores, 0 bytes spill loads/.test(log)) wrong.push(`${where} spills: ${log}`);
+          if (!disassembles || !/forward|backward/.test(source.entry)) continue;
+          const found = new Set(
+            [...assembly.matchAll(/HGMMA\.64x(\d+)x16/g)].map((match) => Number(match[1])),
+          );
+          const strange = [...found].filter((width) => !(of.widths as readonly number[]).includes(width));
+          if (found.size === 0 || strange.length > 0)
+            wrong.push(`${where}: products of ${[...found].join()} columns`);
+        }
+      };
+      await Promise.all([work(), work()]);
+      rmSync(folder, { recursive: true });
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  it("fit the processor's registers and shared memory at every head size", () => {
+    const wrong: string[] = [];
+    /** Registers are given to threads in eights; what one warpgroup returns is all that the others can get. */
+    const fits = (threads: number, [loads, computes]: readonly [number, number]): boolean => {
+      const own = Math.floor(65536 / threads / 8) * 8;
+      return loads * 128 + computes * (threads - 128) <= own * threads && loads <= own && computes >= own;
+    };
+    for (let d = 16; d <= forwardLimit; d += 16)
+      for (let width = 16; width <= forwardLimit; width += 16) {
+        const shape = head(d, width);
+        for (const [masked, looksUp] of [
+          [true, false],
+          [true, true],
+          [false, false],
+        ] as const) {
+          const tile = forwardTile(shape, masked, looksUp);
+          const { threads, sharedBytes } = forwardLayout(shape, tile);
+          if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`forward ${d} ${width}`);
+        }
+        if (Math.max(d, width) > backwardLimit) continue;
+        const tile = backwardTile(shape);
+        const { threads, sharedBytes } = backwardLayout(shape, tile);
+        if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`backward ${d} ${width}`);
+      }
+    expect(wrong).toEqual([]);
+  });
+
+  it("say what they do not take", () => {
+    const { attention, gradient } = attentionCase("causal", sizes(128));
+    expect(sm90Refusal(attention)).toBeNull();
+    expect(sm90Refusal(gradient)).toBeNull();
+    expect(sm90Refusal(attentionCase("causal", sizes(40)).attention)).toMatch(/multiple of 16/);
+    expect(sm90Refusal(attentionCase("causal", sizes(256)).attention)).toBeNull();
+    expect(sm90Refusal(attentionCase("causal", sizes(256)).gradient)).toMatch(/over 128/);
+    expect(sm90Refusal({ ...attention, regions: [attention.regions[0]!, attention.regions[0]!] })).toMatch(
+      /regions/,
+    );
+    const early = leaf("early", [axis("p", 2), axis("g", 2), axis("d", 128)]);
+    expect(sm90Refusal({ ...attention, prepended: { key: early, value: early } })).toMatch(/before the text/);
+  });
+
+  it("take the node's buffers in the order of the sm_80 calls", () => {
+    const { gradient } = attentionCase("slopes", sizes(64), true);
+    const call = sm90BackwardCall(gradient, blockFacts(gradient), "bf16");
+    // Queries, keys, values, slopes; output, log-sum-exp, its gradient; three gradients and the table's.
+    expect(call.buffers).toBe(11);
+    for (const launch of call.launches)
+      for (const argument of launch.arguments)
+        if ("buffer" in argument) expect(argument.buffer).toBeLessThan(call.buffers + call.scratch.length);
+    expect(call.launches.at(-1)!.arguments[1]).toEqual({ kind: "pointer", buffer: 10 });
+  });
+
+  it("tell scores that rise steadily along the keys", () => {
+    const [q, k, h] = [e.index("q"), e.index("k"), e.index("h")];
+    const far = e.toReal(e.sub(q, k));
+    const rate = e.load(0, [h]);
+    const steady = [
+      e.sub(e.logit, e.mul(rate, far)),
+      e.add(e.mul(e.div(far, e.real(3)), rate), e.add(e.logit, e.load(1, [h]))),
+    ];
+    const not = [
+      e.sub(e.logit, e.mul(far, far)),
+      e.sub(e.logit, e.mul(rate, e.toReal(q))),
+      e.sub(e.mul(rate, far), e.logit),
+      e.mul(e.logit, rate),
+      e.add(e.logit, e.unary("log", e.add(far, e.real(1)))),
+      e.add(e.logit, e.load(0, [e.sub(q, k)])),
+      e.add(e.logit, e.div(rate, far)),
+      e.add(e.logit, e.mul(far, e.logit)),
+    ];
+    expect([...steady, ...not].map(risesSteadily)).toEqual([
+      ...steady.map(() => true),
+      ...not.map(() => false),
+    ]);
+  });
+
+  it("convert positions one by one to the same score", () => {
+    const [q, k] = [e.index("q"), e.index("k")];
+    const score = e.add(e.logit, e.mul(e.real(0.25), e.toReal(e.neg(e.sub(e.sub(q, e.int(3)), k)))));
+    const split = splitPositions(score);
+    expect(split).not.toBe(score);
+    const at = (of: e.Expr, query: number, key: number): number =>
+      exprEvaluator(of)({
+        ...noValues,
+        index: (name) => (name === "q" ? query : key),
+        logit: () => 0.5,
+      }) as number;
+    for (const [query, key] of [
+      [0, 0],
+      [9, 4],
+      [70_000, 3],
+    ] as const)
+      expect(at(split, query, key)).toBe(at(score, query, key));
+  });
+});
