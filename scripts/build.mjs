@@ -28,29 +28,64 @@ const external = [
 ];
 
 const entryPoints = {
-  cli: "compiler/cli/main.ts",
   compiler: "compiler/index.ts",
   runtime: "runtime/index.ts",
   prettier: "grammar/prettier-plugin.ts",
   parse: "grammar/parse.ts",
 };
-const { metafile } = await build({
+const common = {
+  bundle: true,
+  external,
+  platform: "node",
+  target: "node20",
+  sourcemap: true,
+  metafile: true,
+  logLevel: "warning",
+};
+const modules = await build({
+  ...common,
   entryPoints: Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path))),
   outdir: "dist",
-  bundle: true,
   splitting: true,
-  external,
   // Bundled CommonJS packages ask for Node's own modules with `require`.
   banner: {
     js: 'import { createRequire as lctxRequire } from "node:module"; const require = lctxRequire(import.meta.url);',
   },
-  platform: "node",
-  target: "node20",
   format: "esm",
-  sourcemap: true,
-  metafile: true,
-  logLevel: "warning",
 });
+/** commander can run verbs that are programs of their own; here there are none, and loading what that needs takes time. */
+const noPrograms = {
+  name: "no-programs",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: "child_process", namespace: "none" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "none" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+// The command line is one script, whose compiled code bin/lctx.js keeps; parts of it still run only when asked for.
+const commandLine = await build({
+  ...common,
+  entryPoints: ["compiler/cli/main.ts"],
+  outfile: "dist/cli.cjs",
+  format: "cjs",
+  // bin/lctx.js reads it byte by byte, so nothing but ASCII may be in it: no comments, and licences in their own file.
+  charset: "ascii",
+  legalComments: "none",
+  minifyWhitespace: true,
+  lineLimit: 120,
+  banner: {
+    js: 'const lctxUrl = require("node:url").pathToFileURL(__filename).href, lctxImport = module.importModule;',
+  },
+  define: { "import.meta.url": "lctxUrl" },
+  plugins: [noPrograms],
+});
+const script = readFileSync("dist/cli.cjs", "latin1");
+if (/[^\0-\x7f]/.test(script)) throw new Error("dist/cli.cjs is not ASCII");
+// What stays outside and is imported late is imported by bin/lctx.js.
+writeFileSync("dist/cli.cjs", script.replaceAll(/\bimport\((?=")/g, "lctxImport("), "latin1");
+// Code compiled from the bundle before is of no use.
+rmSync("dist/code", { recursive: true, force: true });
 // Worker threads load these files by their address beside the bundle.
 copyFileSync("runtime/device/cpu/wasm-worker.mjs", "dist/wasm-worker.mjs");
 copyFileSync("runtime/device/cuda/nvrtc-worker.mjs", "dist/nvrtc-worker.mjs");
@@ -70,7 +105,9 @@ for (const path of readdirSync("stdlib", { recursive: true }).filter((name) => n
 
 // The licences of what was bundled go where it goes.
 const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
+  [modules, commandLine]
+    .flatMap(({ metafile }) => Object.keys(metafile.inputs))
+    .flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
 );
 const notices = [...packages].sort().map((folder) => {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -80,7 +117,7 @@ const notices = [...packages].sort().map((folder) => {
 writeFileSync("dist/licences.txt", notices.join(`\n${"-".repeat(80)}\n\n`));
 // Parts of earlier builds go last: a process that starts meanwhile finds all of one build or all of the other.
 const kept = new Set([
-  ...Object.keys(metafile.outputs),
+  ...[modules, commandLine].flatMap(({ metafile }) => Object.keys(metafile.outputs)),
   ...["wasm-worker.mjs", "nvrtc-worker.mjs", "library", "licences.txt"].map((name) => join("dist", name)),
 ]);
 for (const name of readdirSync("dist"))

@@ -45,7 +45,7 @@ const hash = (text: string | Uint8Array): string => createHash("sha256").update(
 function toolVersion(): string {
   const root = packageRoot();
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
-  const bundle = join(root, "dist/cli.js");
+  const bundle = join(root, "dist/cli.cjs");
   const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
   const library = readdirSync(join(root, "stdlib"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".lctx"))

@@ -14,12 +14,7 @@ export function initialise(
       values.fill(init.value);
       return;
     case "normal": {
-      const stream = new RandomStream(keyOf(seed, `parameter:${info.path}`));
-      for (let i = 0; i < values.length; i += 2) {
-        const [first, second] = stream.normals();
-        values[i] = first * init.deviation;
-        if (i + 1 < values.length) values[i + 1] = second * init.deviation;
-      }
+      new RandomStream(keyOf(seed, `parameter:${info.path}`)).fillNormals(values, init.deviation);
       return;
     }
     case "uniform": {

@@ -14,7 +14,7 @@ export const byteTokenizer: Tokenizer = {
   hash: "bytes-1",
   size: 256,
   endOfText: null,
-  encode: (text) => Int32Array.from(Buffer.from(text, "utf8")),
+  encode: (text) => new Int32Array(Buffer.from(text, "utf8")),
   tokenId: () => null,
   byteLength: (id) => (id < 256 ? 1 : 0),
   decode: (ids) =>

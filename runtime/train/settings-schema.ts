@@ -1,8 +1,11 @@
 /** Checks settings that come as JSON, and says what changed between two of them. */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { LctxError } from "../errors.ts";
 import type { TrainSettings } from "./settings.ts";
+
+// Settings are checked once a process; code made for checking them fast would cost more than it saves.
+z.config({ jitless: true });
 
 const count = z.number().int().min(1);
 const whole = z.number().int().min(0);

@@ -1,8 +1,16 @@
 /** Verbs that only read specs: what they print, what they write, and their exit codes, bad input of every kind included. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ended, openPlace, tinySpec, type Place } from "./support.ts";
+import { ended, openPlace, root, tinySpec, type Place } from "./support.ts";
 
 let place: Place;
 beforeAll(() => {
@@ -32,6 +40,24 @@ describe("help", () => {
       expect(example).toMatch(new RegExp(`^lctx ${verbs[n]}\\b`));
       const template = /--template (\S+)/.exec(example!)?.[1];
       if (template !== undefined) expect(names).toContain(template);
+    }
+  });
+});
+
+describe("compiled code kept beside the bundle", () => {
+  it("is made again when it is damaged: V8 would run whatever it holds", async () => {
+    expect((await place.lctx("check", "tiny.lctx")).code).toBe(0);
+    const time = Math.round(statSync(join(root, "dist/cli.cjs")).mtimeMs);
+    const path = join(root, "dist/code", `check-${time}`);
+    const whole = readFileSync(path);
+    for (const damaged of [
+      Buffer.alloc(0),
+      whole.subarray(0, 5000),
+      Buffer.from(whole).fill(0, 600_000, 604_096),
+    ]) {
+      writeFileSync(path, damaged);
+      expect(await place.lctx("check", "tiny.lctx")).toMatchObject({ code: 0, err: "" });
+      expect(readFileSync(path).equals(damaged)).toBe(false);
     }
   });
 });

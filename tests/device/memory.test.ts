@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { layLaunches } from "../../runtime/device/cpu/launch-table.ts";
 import { WasmHeap } from "../../runtime/device/cpu/wasm-heap.ts";
-import { webAssembly } from "../../runtime/device/cpu/web-assembly.ts";
+import { webAssembly } from "../../runtime/web-assembly.ts";
 import type { Device, Kernels } from "../../runtime/device/device.ts";
 import { openCpuDevice } from "../../runtime/device/open.ts";
 import { LctxError } from "../../runtime/errors.ts";

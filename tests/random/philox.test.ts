@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { initialise } from "../../runtime/random/init.ts";
+import { philoxBlocks } from "../../runtime/random/philox-blocks.ts";
 import { philox } from "../../runtime/random/philox.ts";
 import { permutation } from "../../runtime/random/shuffle.ts";
 import { keyOf, RandomStream } from "../../runtime/random/stream.ts";
@@ -49,6 +50,32 @@ describe("philox", () => {
         expect([...philox(key, counter)]).toEqual(philoxExact(key, counter));
       }),
     );
+  });
+});
+
+describe("philox in blocks", () => {
+  it("equals philox at one counter after another", () => {
+    const block = fc.oneof(fc.nat(1000), fc.integer({ min: 2 ** 32, max: 2 ** 32 + 1000 }));
+    fc.assert(
+      fc.property(fc.tuple(word, word), block, fc.integer({ min: 1, max: 9 }), (key, from, count) => {
+        const words = philoxBlocks(key, from, count);
+        for (let n = 0; n < count; n++) {
+          const counter = [(from + n) % 2 ** 32, Math.floor((from + n) / 2 ** 32), 0, 0] as const;
+          expect([...words.subarray(n * 4, n * 4 + 4)]).toEqual(philox(key, counter));
+        }
+      }),
+    );
+  });
+
+  it("makes the normal numbers that a stream gives one after another, whatever their count", () => {
+    for (const count of [1, 2, 8191, 8192, 8193, 20_001]) {
+      const key = keyOf(5, "normals");
+      const values = new Float32Array(count);
+      new RandomStream(key).fillNormals(values, 0.3);
+      const stream = new RandomStream(key);
+      const pairs = Array.from({ length: Math.ceil(count / 2) }, () => stream.normals());
+      expect(values).toEqual(Float32Array.from(pairs.flat().slice(0, count), (value) => value * 0.3));
+    }
   });
 });
 

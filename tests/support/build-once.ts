@@ -11,7 +11,7 @@ const newest = (folder: string): number =>
     .reduce((time, entry) => Math.max(time, statSync(join(entry.parentPath, entry.name)).mtimeMs), 0);
 
 export default function setup(): void {
-  const built = statSync(join(root, "dist/cli.js"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const built = statSync(join(root, "dist/cli.cjs"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (built <= Math.max(...["grammar", "compiler", "runtime", "stdlib", "scripts"].map(newest)))
     execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: root, stdio: "inherit" });
 }

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { LctxError } from "../../errors.ts";
 import type { KernelSources } from "../device.ts";
 import { keyOf, type KernelCache } from "./kernel-cache.ts";
-import { webAssembly, type WasmModule } from "./web-assembly.ts";
+import { webAssembly, type WasmModule } from "../../web-assembly.ts";
 
 type Tree = Record<string, unknown>;
 type Tool = (args: string[] | null, files: Tree, options: object) => Promise<Tree>;

@@ -1,5 +1,5 @@
 /** Best-fit allocation in one shared WebAssembly memory that grows as needed. */
-import type { SharedWasmMemory } from "./web-assembly.ts";
+import type { SharedWasmMemory } from "../../web-assembly.ts";
 
 const page = 65_536;
 const grain = 64;

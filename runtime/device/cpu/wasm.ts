@@ -8,7 +8,7 @@ import { compileModule, wasmCompilerVersion } from "./compile-wasm.ts";
 import { KernelCache } from "./kernel-cache.ts";
 import { describeMemory, layLaunches, type LaunchLayout } from "./launch-table.ts";
 import { WasmHeap } from "./wasm-heap.ts";
-import { webAssembly } from "./web-assembly.ts";
+import { webAssembly } from "../../web-assembly.ts";
 
 /** Each loaded module has a range of its own at the bottom of the memory: static data, then stacks of the workers. */
 const slotBytes = 16 << 20;

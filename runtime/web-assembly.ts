@@ -1,4 +1,4 @@
-/** The part of WebAssembly that the device uses, typed: Node's own types do not have it. */
+/** The part of WebAssembly that is used here, typed: Node's own types do not have it. */
 
 export interface SharedWasmMemory {
   readonly buffer: SharedArrayBuffer;
@@ -20,9 +20,10 @@ interface Api {
     readonly maximum: number;
     readonly shared: true;
   }) => SharedWasmMemory;
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule;
   readonly Instance: new (
     module: WasmModule,
-    imports: { readonly env: { readonly memory: SharedWasmMemory } },
+    imports?: { readonly env: { readonly memory: SharedWasmMemory } },
   ) => WasmInstance;
   compile(bytes: Uint8Array<ArrayBuffer>): Promise<WasmModule>;
 }
