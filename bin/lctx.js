@@ -50,7 +50,9 @@ async function start() {
   script.runInThisContext()(loaded.exports, createRequire(bundle), loaded, bundle, dirname(bundle));
   const code = await loaded.exports.main(process.argv.slice(2));
   process.exitCode = code;
-  if (code === 0 && isWord && (cachedData === undefined || script.cachedDataRejected)) keep(script);
+  // What only printed its help compiled little of its verb.
+  const worked = code === 0 && !process.argv.some((word) => word === "--help" || word === "-h");
+  if (worked && isWord && (cachedData === undefined || script.cachedDataRejected)) keep(script);
 }
 
 void start();
