@@ -1,11 +1,6 @@
 /** Attention of few queries, run on the host thread by thread: against the interpreter, paged against contiguous, any number of splits. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { attentionDecodeCall, type DecodeOptions } from "../../compiler/backends/cuda/decode/decode-call.ts";
-import { prefersDecode } from "../../compiler/backends/cuda/decode/prefers-decode.ts";
 import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
 import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
 import type { Node } from "../../compiler/ir/graph.ts";
@@ -14,14 +9,12 @@ import { refer, type Reference } from "../conformance/support/compare-specs.ts";
 import { randomSpecs, type Spec } from "../conformance/support/random-specs.ts";
 import { attentionTolerances, worst } from "../conformance/support/rule-1.ts";
 import { shapeOf } from "../support/random-values.ts";
+import { looser } from "./check-calls.ts";
 import { compileForHost, type HostCall } from "./host-device.ts";
 import { pack, round, unpack, type Packed } from "./sixteen-bits.ts";
 
 const seed = Number(process.env["LCTX_SEED"] ?? Math.floor(Math.random() * 2 ** 30));
 const count = Number(process.env["LCTX_CUDA_SPECS"] ?? 8);
-
-/** Of the tolerances for f32: 16-bit operands and weights have units of 2^-9 and 2^-12, results at most a few of them. */
-const looser: Readonly<Record<AttentionElement, number>> = { f32: 1, bf16: 2 ** 15, f16: 2 ** 12 };
 
 const nameOf = (node: Node): string =>
   node.kind === "input" ? `input:${node.name}` : node.kind === "parameter" ? node.path : "";

@@ -10,10 +10,11 @@ import { someExpr } from "../../../ir/expr.ts";
 import type { AttentionNode } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPairs, type CudaPairs } from "../attention/pairs.ts";
+import { shapeOf, type AttentionShape } from "../attention/shape.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
-import { shapeOf, threads, type AttentionShape } from "../sm80/call-plan.ts";
+import { threads } from "../sm80/call-plan.ts";
 import { tilesText } from "../sm80/tiles.ts";
 import { combineText, mostSplits } from "./combine-text.ts";
 import { seenText } from "./seen-text.ts";
@@ -57,8 +58,8 @@ interface Padded {
   readonly width: number;
 }
 
-/** The deepest pipeline of which two blocks fit; else of which one fits. */
-function tilesOf(node: AttentionNode, element: AttentionElement, padded: Padded): Tiles {
+/** The deepest pipeline of which two blocks fit; else of which one fits; null when none does. */
+function tilesOf(node: AttentionNode, element: AttentionElement, padded: Padded): Tiles | null {
   const size = elementBytes(element);
   const regions = node.regions.length;
   const stride = (columns: number): number => columns * size + 16;
@@ -76,10 +77,19 @@ function tilesOf(node: AttentionNode, element: AttentionElement, padded: Padded)
   const two = choices.find(({ stages, bytes }) => stages > 1 && bytes <= halfShared);
   if (two !== undefined) return { ...two, resident: 2 };
   const one = choices.find(({ bytes }) => bytes <= mostShared);
-  if (one !== undefined) return { ...one, resident: 1 };
-  throw new Error(
-    `${node.site}: ${regions} rotation regions of head size ${padded.depth} do not fit in shared memory for decoding`,
-  );
+  return one === undefined ? null : { ...one, resident: 1 };
+}
+
+function paddedOf({ depth, width }: AttentionShape, element: AttentionElement): Padded {
+  const unit = element === "f32" ? 8 : 16;
+  return { depth: padTo(depth, unit), width: padTo(width, unit) };
+}
+
+/** Why a node cannot take this path, or null. */
+export function decodeRefusal(node: AttentionNode, element: AttentionElement): string | null {
+  const shape = shapeOf(node);
+  if (tilesOf(node, element, paddedOf(shape, element)) !== null) return null;
+  return `${node.regions.length} rotation regions of head size ${shape.depth} do not fit in shared memory`;
 }
 
 /** True when query heads that share a key-value head may see different keys. */
@@ -135,7 +145,11 @@ ${pairs.functions}${tilesText(element, "shared")}${seenText}${splitText}`;
 const pointer = (buffer: number): CudaArgument => ({ kind: "pointer", buffer });
 const number = (value: LaunchSize): CudaArgument => ({ kind: "i32", value });
 
-/** Buffers of the call: operands; with pages the table (i32 [b, columns]); output; log-sum-exp (f32 [b, t, h]). */
+/**
+ * Buffers of the call: operands; with pages the table (i32 [b, columns]); output; log-sum-exp (f32 [b, t, h]). Sums have
+ * a fixed order that follows from the launch's sizes and the GPU's multiprocessors: the same bits run to run. Throws
+ * what `decodeRefusal` says, and RangeErrors for impossible options.
+ */
 export function attentionDecodeCall(
   node: AttentionNode,
   facts: BlockFacts,
@@ -148,9 +162,9 @@ export function attentionDecodeCall(
   if (options.splits !== undefined && !(options.splits >= 1 && options.splits <= mostSplits))
     throw new RangeError(`${options.splits} splits: there can be 1 to ${mostSplits}`);
   const shape = shapeOf(node);
-  const unit = element === "f32" ? 8 : 16;
-  const padded = { depth: padTo(shape.depth, unit), width: padTo(shape.width, unit) };
+  const padded = paddedOf(shape, element);
   const tiles = tilesOf(node, element, padded);
+  if (tiles === null) throw new Error(`${node.site}: ${decodeRefusal(node, element)}`);
   const core = 2 * node.regions.length + 1;
   const pairs = cudaPairs(node, facts, core);
   const afterTables = core + node.buffers.length;
