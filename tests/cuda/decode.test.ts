@@ -25,7 +25,7 @@ const queriesOf = (spec: Spec): number => shapeOf(spec.attention.axes, spec.size
  * fewer but at least three times as many as queries, and others.
  */
 function fewQueries(n: number): Spec[] {
-  const few = randomSpecs(120 * n, seed).filter((spec) => queriesOf(spec) <= 16);
+  const few = randomSpecs(300 * n, seed).filter((spec) => queriesOf(spec) <= 16);
   const kindOf = ({ sizes: { length } }: Spec, queries: number): number =>
     length > 64 ? 0 : length >= 3 * queries ? 1 : 2;
   return [n / 2, n / 4, n / 4].flatMap((share, kind) =>
