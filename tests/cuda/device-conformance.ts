@@ -1,10 +1,11 @@
 /**
  * Compares random specs on a GPU with the interpreter and prints what was seen as one JSON line:
- * `device-conformance --element bf16 --count 1000 [--path sm80|sm90] [--seed 1] [--share 0/1] [--seconds 300] [--cache folder]`.
+ * `device-conformance --element bf16 --count 1000 [--path sm80|sm90|decode] [--seed 1] [--share 0/1] [--seconds 300] [--cache folder]`.
  * Several shares may run side by side: share i/n takes every n-th spec. A spec is compiled once and compared
  * `--variants` times, each with its own lengths, batch and values: kernels must not need to be compiled again for them.
  */
 import { parseArgs } from "node:util";
+import { attentionDecodeCall } from "../../compiler/backends/cuda/decode/decode-call.ts";
 import { planAttention } from "../../compiler/backends/cuda/plan-attention.ts";
 import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
 import { openCuda } from "../../runtime/device/cuda/device.ts";
@@ -70,20 +71,24 @@ function variant(spec: Spec, n: number): Spec {
 }
 
 const failures: string[] = [];
-const paths = { sm80: 0, sm90: 0 };
+const decodes = values.path === "decode";
+const paths = { sm80: 0, sm90: 0, decode: 0 };
 let [compared, programs, worst] = [0, 0, 0];
 for (const spec of specs) {
   if (performance.now() - began > 1000 * Number(values.seconds)) break;
-  const plan = planAttention(spec.attention, spec.gradient, blockFacts(spec.attention), element, {
-    path: values.path as "auto" | "sm80" | "sm90",
+  const facts = blockFacts(spec.attention);
+  const plan = planAttention(spec.attention, spec.gradient, facts, element, {
+    path: (decodes ? "sm80" : values.path) as "auto" | "sm80" | "sm90",
     hopper: device.properties.major === 9,
   });
   if (plan === null) continue;
-  paths[plan.forward.path]++;
-  const [forward, backward] = await Promise.all([runner(plan.forward.call), runner(plan.backward.call)]);
+  const path = decodes ? "decode" : plan.forward.path;
+  paths[path]++;
+  const call = decodes ? attentionDecodeCall(spec.attention, facts, element) : plan.forward.call;
+  const [forward, backward] = await Promise.all([runner(call), runner(plan.backward.call)]);
   for (let n = 0; n < Number(values.variants); n++) {
     const found = compareCalls(variant(spec, n), element, forward, backward);
-    failures.push(...found.failures.map((text) => `${plan.forward.path}/${plan.backward.path} ${text}`));
+    failures.push(...found.failures.map((text) => `${path}/${plan.backward.path} ${text}`));
     worst = Math.max(worst, found.worst);
     compared++;
   }

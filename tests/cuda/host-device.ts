@@ -77,12 +77,14 @@ export type HostCall = (
 export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] | null {
   const folder = mkdtempSync(join(tmpdir(), "lctx-host-"));
   const file = join(folder, "kernels.cpp");
-  const numbers = new Map<CudaSource, number>();
+  // Calls whose kernels have the same text share them: their arguments are the same too.
+  const numbers = new Map<string, number>();
   const parts = calls.flatMap((call) =>
-    call.sources.map((source) => {
+    call.sources.flatMap((source) => {
+      if (numbers.has(source.text)) return [];
       const n = numbers.size;
-      numbers.set(source, n);
-      return partOf(source, call, n);
+      numbers.set(source.text, n);
+      return [partOf(source, call, n)];
     }),
   );
   writeFileSync(file, `#include "${header}"\n${parts.join("")}`);
@@ -93,8 +95,8 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
   if (run.status !== 0) throw new Error(run.stderr.slice(0, 4000));
   const loaded = koffi.load(library);
   const launchers = new Map(
-    [...numbers].map(([source, n]) => [
-      source,
+    [...numbers].map(([text, n]) => [
+      text,
       loaded.func(`launch_${n}`, "void", [
         "void **",
         "int *",
@@ -124,7 +126,7 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
         return typeof value === "number" ? value : scalars[value]!;
       });
       const grid = launch.grid.map((size) => evaluateLaunchSize(size, sizes));
-      launchers.get(source)!(pointers, ints, floats, ...grid, launch.sharedBytes);
+      launchers.get(source.text)!(pointers, ints, floats, ...grid, launch.sharedBytes);
     }
   });
 }

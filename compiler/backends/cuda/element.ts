@@ -56,7 +56,7 @@ LCTX_DEVICE float lctx_real(lctx_element x) { return x; }
 const common: Fragment = c`
 /* Copies 16 bytes to shared memory without waiting; zeros when not valid. */
 LCTX_DEVICE void lctx_copy16(void *to, const void *from, bool valid) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;"
                :
                : "r"((unsigned)__cvta_generic_to_shared(to)), "l"(from), "r"(valid ? 16 : 0)
                : "memory");

@@ -3,11 +3,11 @@ import { c, type Fragment } from "../../../ir/kernel.ts";
 import type { AttentionElement } from "../element.ts";
 
 /**
- * A block has 4 warps; warp w owns rows 16 w … 16 w + 15 of a tile of 64. Accumulators follow the layout of
+ * A block has 4 warps; warp w owns rows 16 w … 16 w + 15 of a tile of 64, or all share one tile of 16. Accumulators follow the layout of
  * mma.m16n8k16: of columns 8 n … 8 n + 7, a lane holds (row lane / 4, columns 2 (lane mod 4) + {0, 1}) in [n][0], [n][1]
  * and the same columns of row lane / 4 + 8 in [n][2], [n][3].
  */
-const common: Fragment = c`
+const common = (first: Fragment): Fragment => c`
 #define LCTX_THREADS 128
 #define LCTX_ROWS 64
 /* Elements from one row of a tile to the next: an odd number of 16-byte units, so that no banks collide. */
@@ -31,6 +31,7 @@ LCTX_DEVICE void lctx_load_rows(lctx_element *tile, const lctx_element *from, lo
 }
 LCTX_DEVICE int lctx_lane() { return threadIdx.x % 32; }
 LCTX_DEVICE int lctx_warp() { return threadIdx.x / 32; }
+LCTX_DEVICE int lctx_first_row() { return ${first}; }
 /* The largest and the sum over the four lanes that share a row. */
 LCTX_DEVICE float lctx_row_max(float x) {
   x = fmaxf(x, lctx_swap(x, 1));
@@ -53,7 +54,7 @@ const sixteenBits: Fragment = c`
 template <int kColumns, int kDepth>
 LCTX_DEVICE void lctx_by_rows(float (&acc)[kColumns / 8][4], const lctx_element *a, const lctx_element *b) {
   const int lane = lctx_lane(), stride = LCTX_STRIDE(kDepth);
-  const lctx_element *own = a + (lctx_warp() * 16 + lane % 16) * stride + lane / 16 * 8;
+  const lctx_element *own = a + (lctx_first_row() + lane % 16) * stride + lane / 16 * 8;
   const lctx_element *other = b + (lane / 16 * 8 + lane % 8) * stride + lane / 8 % 2 * 8;
 #pragma unroll
   for (int d = 0; d < kDepth; d += 16) {
@@ -101,7 +102,7 @@ const single: Fragment = c`
 template <int kColumns, int kDepth>
 LCTX_DEVICE void lctx_by_rows(float (&acc)[kColumns / 8][4], const lctx_element *a, const lctx_element *b) {
   const int lane = lctx_lane(), stride = LCTX_STRIDE(kDepth);
-  const float *own = a + (lctx_warp() * 16 + lane / 4) * stride;
+  const float *own = a + (lctx_first_row() + lane / 4) * stride;
   const float *other = b + lane % 4 * 2 * stride;
   for (int d = 0; d < kDepth; d += 4) {
     const float4 x = *(const float4 *)(own + d), y = *(const float4 *)(own + 8 * stride + d);
@@ -120,7 +121,7 @@ template <int kDepth, int kColumns>
 LCTX_DEVICE void lctx_by_columns(float (&acc)[kColumns / 8][4], const float (&w)[kDepth / 8][4], const lctx_element *b,
                                  lctx_element *exchange) {
   const int lane = lctx_lane(), stride = LCTX_STRIDE(kColumns), wide = LCTX_STRIDE(kDepth);
-  float *own = exchange + (lctx_warp() * 16 + lane / 4) * wide;
+  float *own = exchange + (lctx_first_row() + lane / 4) * wide;
   __syncwarp();
 #pragma unroll
   for (int n = 0; n < kDepth / 8; n++)
@@ -153,7 +154,7 @@ const stores: Fragment = c`
 template <int kWidth, int kTiles>
 LCTX_DEVICE void lctx_store_rows(lctx_element *to, long long stride, int count, const float (&acc)[kTiles][4],
                                  const float (&factor)[2]) {
-  const int lane = lctx_lane(), first = lctx_warp() * 16 + lane / 4;
+  const int lane = lctx_lane(), first = lctx_first_row() + lane / 4;
 #pragma unroll
   for (int i = 0; i < 2; i++) {
     const int row = first + 8 * i;
@@ -169,6 +170,9 @@ LCTX_DEVICE void lctx_store_rows(lctx_element *to, long long stride, int count, 
 }
 `;
 
+/** Whose rows a warp multiplies: its own 16 of the block's tile, or the same 16 as the other warps. */
+export type WarpRows = "own" | "shared";
+
 /** Loads, products and stores for an element type. */
-export const tilesText = (element: AttentionElement): Fragment =>
-  c`${common}${element === "f32" ? single : sixteenBits}${stores}`;
+export const tilesText = (element: AttentionElement, rows: WarpRows = "own"): Fragment =>
+  c`${common(rows === "own" ? c`lctx_warp() * 16` : c`0`)}${element === "f32" ? single : sixteenBits}${stores}`;
