@@ -35,6 +35,8 @@ export function attentionTolerances(
   spec: Spec,
   get: Get,
   results: readonly Float64Tensor[],
+  /** Absolute error of a weight and of a result, where numbers have a least one. */
+  least: number = tiny,
 ): readonly Float64Array[] {
   const node = spec.gradient;
   const [batches, keys] = [spec.sizes.batch, spec.sizes.length];
@@ -159,7 +161,7 @@ export function attentionTolerances(
           const [toV, toK] = pair.early
             ? [bounds[afterTables + 1]!, bounds[afterTables]!]
             : [boundV, boundK(pair.region)];
-          const weight = (amplify + 1) * pair.p + tiny / (factor * unit);
+          const weight = (amplify + 1) * pair.p + least / (factor * unit);
           let reach = 0;
           for (let i = 0; i < e; i++) {
             boundO[at * e + i]! += weight * Math.abs(from[pair.valueAt + i]!);
@@ -193,7 +195,7 @@ export function attentionTolerances(
   results.forEach((result, n) => {
     const bound = bounds[n]!;
     for (let i = 0; i < bound.length; i++)
-      bound[i] = unit * Math.abs(result.data[i]!) + tiny + factor * long * unit * bound[i]!;
+      bound[i] = unit * Math.abs(result.data[i]!) + least + factor * long * unit * bound[i]!;
   });
   return bounds;
 }
