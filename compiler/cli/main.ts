@@ -134,6 +134,11 @@ export function makeProgram(): Command {
     .addOption(set())
     .option("--batch <n>", "rows (default: as the spec trains)", positiveNumber)
     .option("--length <n>", "tokens a row", positiveNumber)
+    .addOption(
+      new Option("--target <target>", "with kernels: for which target")
+        .choices(["cpu", "cuda"])
+        .default("cpu"),
+    )
     .option("--after <pass>", "with graph: print it after this pass")
     .addOption(threads())
     .action(run(async () => (await import("./verbs/explain.ts")).explain));

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { packageRoot } from "../paths.ts";
 
-/** Each is a script of that name in the sources' bench folder. */
-export const benches = ["gemm", "attention", "step", "startup"] as const;
+/** Each is a script of that name in the sources' bench folder, those of the GPU in its folder cuda. */
+export const benches = ["gemm", "attention", "step", "startup", "cuda-attention", "cuda-decode"] as const;
 
 export async function bench(
   what: string,
@@ -17,7 +17,7 @@ export async function bench(
       `no benchmark is called ${JSON.stringify(what)}`,
       `there are: ${benches.join(", ")}`,
     );
-  const script = join(packageRoot(), "bench", `${what}.ts`);
+  const script = join(packageRoot(), "bench", `${what.replace("cuda-", "cuda/")}.ts`);
   if (!existsSync(script))
     throw new UsageError("the benchmarks are part of the sources", "run lctx from a clone of the repository");
   const given = [

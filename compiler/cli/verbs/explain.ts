@@ -25,6 +25,7 @@ interface ExplainOptions {
   readonly length?: number;
   readonly after?: string;
   readonly threads?: number;
+  readonly target?: "cpu" | "cuda";
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -109,6 +110,11 @@ function explainMemory(compiled: Compiled, options: ExplainOptions): number {
 
 /** Every launch of a training pass and an update, with its measured time. */
 async function explainKernels(compiled: Compiled, options: ExplainOptions): Promise<number> {
+  if (options.target === "cuda") {
+    const { explainCuda } = await import("../explain-cuda.ts");
+    say(explainCuda(compiled).join("\n"));
+    return exitCodes.ok;
+  }
   const stage = compiled.stages[0]!;
   const settings = compiled.settings.stages[0]!;
   const device = await openCpuDevice({ kind: "auto", threads: options.threads, cacheFolder: cacheFolder() });
