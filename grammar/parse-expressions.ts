@@ -41,7 +41,7 @@ export class ExpressionParser extends ParserBase {
       let left = this.SUBRULE(this.conjunction);
       let operands = 1;
       this.MANY(() => {
-        this.chained(operands++);
+        this.chained(++operands);
         this.CONSUME(t.keywords.or);
         const right = this.SUBRULE1(this.conjunction);
         left = { kind: "logic", op: "or", left, right, span: this.since(start) };
@@ -58,7 +58,7 @@ export class ExpressionParser extends ParserBase {
       let left = this.SUBRULE(this.negation);
       let operands = 1;
       this.MANY(() => {
-        this.chained(operands++);
+        this.chained(++operands);
         this.CONSUME(t.keywords.and);
         const right = this.SUBRULE1(this.negation);
         left = { kind: "logic", op: "and", left, right, span: this.since(start) };
@@ -142,7 +142,7 @@ export class ExpressionParser extends ParserBase {
       let left = this.SUBRULE(this.product);
       let operands = 1;
       this.MANY(() => {
-        this.chained(operands++);
+        this.chained(++operands);
         const op = this.OR([{ ALT: () => this.CONSUME(t.Plus) }, { ALT: () => this.CONSUME(t.Minus) }]);
         const right = this.SUBRULE1(this.product);
         left = { kind: "binary", op: op.image as "+" | "-", left, right, span: this.since(start) };
@@ -159,7 +159,7 @@ export class ExpressionParser extends ParserBase {
       let left = this.SUBRULE(this.signed);
       let operands = 1;
       this.MANY(() => {
-        this.chained(operands++);
+        this.chained(++operands);
         const op = this.OR([
           { ALT: () => this.CONSUME(t.Star) },
           { ALT: () => this.CONSUME(t.Slash) },

@@ -17,12 +17,19 @@ export interface ParseResult {
 // Built once, when first needed: the tables of a chevrotain parser cost more than reading a file.
 let shared: { readonly lexer: Lexer; readonly parser: LctxParser } | null = null;
 
-/** Documentation of the item that starts at `start`: the `///` lines right before it. */
-function docsBefore(comments: readonly Comment[], start: number, after: number): string {
-  return comments
-    .filter((comment) => comment.doc && comment.span.end <= start && comment.span.start >= after)
-    .map((comment) => comment.text.slice(3).replace(/^ /, "").trimEnd())
-    .join("\n");
+/** Documentation of each item: the `///` lines between the item before it and its start. Both lists are in order. */
+function withDocs(items: readonly Item[], comments: readonly Comment[]): readonly Item[] {
+  let next = 0;
+  let after = 0;
+  return items.map((item): Item => {
+    const lines: string[] = [];
+    for (; next < comments.length && comments[next]!.span.end <= item.span.start; next++) {
+      const { doc, span, text } = comments[next]!;
+      if (doc && span.start >= after) lines.push(text.slice(3).replace(/^ /, "").trimEnd());
+    }
+    after = item.span.end;
+    return lines.length === 0 ? item : { ...item, docs: lines.join("\n") };
+  });
 }
 
 export function parseFile(path: string, text: string): ParseResult {
@@ -63,12 +70,7 @@ export function parseFile(path: string, text: string): ParseResult {
     diagnostics.push(...syntaxDiagnostics(lexed.errors as ILexingError[], slips, text, path, lexed.tokens));
     parser.input = [];
   }
-  let after = 0;
-  const items = bare.map((item): Item => {
-    const docs = docsBefore(comments, item.span.start, after);
-    after = item.span.end;
-    return docs === "" ? item : { ...item, docs };
-  });
+  const items = withDocs(bare, comments);
   for (const token of lexed.tokens)
     if (/^[A-Za-z_]/.test(token.image) && token.image.length > limits.identifier) {
       diagnostics.push(

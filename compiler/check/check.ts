@@ -46,8 +46,7 @@ function projectEnvironments(root: Environment): readonly Environment[] {
   return [...found];
 }
 
-const tooLarge = (reporter: Reporter): boolean =>
-  reporter.failed && reporter.all.some(({ code }) => code === "inlining-too-large");
+const tooLarge = (reporter: Reporter): boolean => reporter.has("inlining-too-large");
 
 /** Checks the bodies of masks, scores, functions and attentions. */
 function checkBodies(root: Environment, reporter: Reporter): void {

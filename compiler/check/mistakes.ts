@@ -19,15 +19,22 @@ type Plain = (span: Span, extras?: Extras) => Diagnostic;
 const camel = (code: string): string =>
   code.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-/** Adds the diagnostic of `code` at `span`; `holes` are those that the catalogue's entry names. */
+/** After so many errors no help is searched: few are shown, and a search through all names for each is quadratic. */
+export const mostHelped = 100;
+
+/**
+ * Adds the diagnostic of `code` at `span`; `holes` are those that the catalogue's entry names. Extras that take a search
+ * are a function.
+ */
 export function mistake(
   reporter: Reporter,
   code: MistakeCode,
   span: Span,
   holes: Readonly<Record<string, Hole>> = {},
-  extras: Extras = {},
+  extras: Extras | (() => Extras) = {},
 ): void {
   const make = (messages as unknown as Readonly<Record<string, WithHoles | Plain>>)[camel(code)]!;
   const plain = Object.keys(holes).length === 0;
-  reporter.add(plain ? (make as Plain)(span, extras) : (make as WithHoles)(holes, span, extras));
+  const made = typeof extras !== "function" ? extras : reporter.errorCount < mostHelped ? extras() : {};
+  reporter.add(plain ? (make as Plain)(span, made) : (make as WithHoles)(holes, span, made));
 }

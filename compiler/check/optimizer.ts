@@ -216,9 +216,10 @@ function name(text: string, expr: Ast, scope: Scope): ir.Expr | null {
   if (value !== undefined) return refuse(expr, describeValue(value), scope);
   if (text === "true" || text === "false") return ir.bool(text === "true");
   if (text === "pi") return ir.real(Math.PI);
-  const candidates = [...scope.names.keys(), ...scope.values.keys()];
-  const help = unknownHelp(text, plainCandidates(candidates), ["function"], scope.environment);
-  mistake(scope.reporter, "name-unknown", expr.span, { name: text }, help);
+  mistake(scope.reporter, "name-unknown", expr.span, { name: text }, () => {
+    const candidates = [...scope.names.keys(), ...scope.values.keys()];
+    return unknownHelp(text, plainCandidates(candidates), ["function"], scope.environment);
+  });
   return null;
 }
 

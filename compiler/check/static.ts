@@ -139,9 +139,10 @@ function evaluateName(name: string, span: Span, scope: StaticScope, reporter: Re
     );
     return unknown;
   }
-  const candidates = plainCandidates([...scope.values.keys(), ...scope.environment.names.keys()]);
-  const help = unknownHelp(name, candidates, staticKinds, scope.environment);
-  mistake(reporter, "name-unknown", span, { name }, help);
+  mistake(reporter, "name-unknown", span, { name }, () => {
+    const candidates = plainCandidates([...scope.values.keys(), ...scope.environment.names.keys()]);
+    return unknownHelp(name, candidates, staticKinds, scope.environment);
+  });
   return unknown;
 }
 
@@ -185,9 +186,10 @@ function evaluateCall(call: CallExpr, outer: StaticScope, reporter: Reporter): S
   }
   const known = Object.hasOwn(functions, name) ? functions[name]! : null;
   if (known === null) {
-    const candidates = plainCandidates([...Object.keys(functions), ...scope.environment.names.keys()]);
-    const help = unknownHelp(name, candidates, staticKinds, scope.environment);
-    mistake(reporter, "function-unknown", call.callee.span, { name }, help);
+    mistake(reporter, "function-unknown", call.callee.span, { name }, () => {
+      const candidates = plainCandidates([...Object.keys(functions), ...scope.environment.names.keys()]);
+      return unknownHelp(name, candidates, staticKinds, scope.environment);
+    });
     return unknown;
   }
   const values = call.arguments.map((argument) => evaluateStatic(argument.value, scope, reporter));

@@ -18,6 +18,7 @@ const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 
 
 export class Reporter {
   private readonly found = new Map<string, Diagnostic>();
+  private readonly codes = new Set<string>();
   private errors = 0;
 
   /** Adds a diagnostic unless the same code was reported for the same place. */
@@ -26,6 +27,7 @@ export class Reporter {
     const key = `${diagnostic.code} ${start} ${end} ${file}`;
     if (this.found.has(key)) return;
     this.found.set(key, diagnostic);
+    this.codes.add(diagnostic.code);
     if (diagnostic.severity === "error") this.errors++;
   }
 
@@ -36,6 +38,11 @@ export class Reporter {
   /** Whether an error was reported. */
   get failed(): boolean {
     return this.errors > 0;
+  }
+
+  /** Whether a diagnostic of this code was reported. */
+  has(code: string): boolean {
+    return this.codes.has(code);
   }
 
   get errorCount(): number {

@@ -1,5 +1,6 @@
-/** At the limit of nesting nothing overflows the stack: parser, formatter, checker, meaning, derivative, printer of C. */
+/** At the limits of nesting and chains nothing overflows the stack, and no part grows faster than the text. */
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { exprPrinter, type PrintedValue } from "../../compiler/backends/cpu/print-expr.ts";
 import { instantiateAttention } from "../../compiler/check/instantiate-attention.ts";
@@ -29,11 +30,16 @@ const forms: readonly (readonly [string, string])[] = [
   ["if q > k then 0 else ", ""],
   ["if q == k then tanh(", ") else 1"],
   ["f(", ")"],
+  ["twice(", ")"],
   ["1.5 ^ -", ""],
 ];
+/** Forms that may stand inside any other: a sign before `if` is no expression. */
+const closed: typeof forms = forms.map(([open, close]) =>
+  close === "" || open.startsWith("if") ? [`(${open}`, `${close})`] : [open, close],
+);
 
 const textOf = (score: string): string =>
-  `attention A() {\n  let f(x) = sin(x)\n  mask q >= k\n  score = ${score}\n}\n`;
+  `attention A() {\n  let f(x) = sin(x)\n  let twice(x) = x * tanh(x)\n  mask q >= k\n  score = ${score}\n}\n`;
 const nested = (chosen: readonly (readonly [string, string])[]): string =>
   `${chosen.map(([open]) => open).join("")}s${chosen
     .map(([, close]) => close)
@@ -64,11 +70,31 @@ const printed = (e: ir.Expr): string => {
     "v",
   );
   print(e);
-  return String(take(0));
+  return take(0).text;
 };
 
-/** Everything that walks a score, from text to C. */
-async function walk(text: string): Promise<void> {
+/** Different parts of an expression. */
+function parts(root: ir.Expr): number {
+  const seen = new Set<ir.Expr>();
+  const visit = (e: ir.Expr): void => {
+    if (seen.has(e)) return;
+    seen.add(e);
+    ir.exprChildren(e).forEach(visit);
+  };
+  visit(root);
+  return seen.size;
+}
+
+interface Sizes {
+  /** Different parts of the score and of its derivative. */
+  readonly score: number;
+  readonly slope: number;
+  /** Statements of C that compute the derivative. */
+  readonly statements: number;
+}
+
+/** Takes a score through everything that walks it, from text to C. */
+async function walk(text: string): Promise<Sizes> {
   const once = await formatText(text);
   expect(await formatText(once)).toBe(once);
   const score = below(1000, () => {
@@ -83,21 +109,60 @@ async function walk(text: string): Promise<void> {
     expect(reporter.diagnostics).toEqual([]);
     return instance.phases.training.score;
   });
-  below(1000, () => {
+  return below(1000, () => {
     const slope = derivative(score, ir.logit);
     for (const e of [score, slope, simplifyExpr(score), simplifyExpr(slope)]) {
       const index = (name: string): number => (name === "q" ? 5 : 5 - 1);
       expect(typeof evaluateExpr(e, { index, logit: () => 0.3 })).toBe("number");
       printed(e);
     }
+    const statements = printed(slope).split("\n").length;
+    return { score: parts(score), slope: parts(slope), statements };
   });
 }
 
+/** The deepest nesting of the first of these that the parser takes. */
+function deepest(chosen: readonly (readonly [string, string])[]): number {
+  let depth = chosen.length;
+  while (depth > 0 && !parses(textOf(nested(chosen.slice(0, depth))))) depth--;
+  expect(depth).toBeGreaterThan(limits.nesting / 3);
+  return depth;
+}
+
 describe("at the limit of nesting", () => {
-  it.each(forms.map(([open, close]) => [open, close] as const))("`%s…%s` alone", async (open, close) => {
-    let depth = 3 * limits.nesting;
-    while (depth > 0 && !parses(textOf(nested(Array(depth).fill([open, close]))))) depth--;
-    expect(depth).toBeGreaterThan(limits.nesting / 3);
-    await walk(textOf(nested(Array(depth).fill([open, close]))));
+  it.each(forms)("`%s…%s` alone", async (...form) => {
+    const many = Array(limits.nesting + 1).fill(form);
+    const depth = deepest(many);
+    const whole = await walk(textOf(nested(many.slice(0, depth))));
+    const half = await walk(textOf(nested(many.slice(0, Math.ceil(depth / 2)))));
+    // Twice as deep is at most twice as large: what is used twice is shared.
+    for (const key of ["score", "slope", "statements"] as const)
+      expect(whole[key]).toBeLessThanOrEqual(2 * half[key]);
   });
+
+  it("a mixture of all", async () => {
+    const mixtures = fc.array(fc.constantFrom(...closed), {
+      minLength: limits.nesting,
+      maxLength: limits.nesting,
+    });
+    await fc.assert(
+      fc.asyncProperty(mixtures, async (chosen) => {
+        const depth = deepest(chosen);
+        const { score, slope } = await walk(textOf(nested(chosen.slice(0, depth))));
+        expect(score).toBeLessThan(8 * depth);
+        expect(slope).toBeLessThan(24 * depth);
+      }),
+      // A smaller mixture would say nothing more, and each try is a search for the depth.
+      { numRuns: 4, seed: 20_261_125, endOnFailure: true },
+    );
+  });
+});
+
+it.each(["+", "*", "-"])("chains of `%s` as long as they may be", async (op) => {
+  const term = (n: number): string => (op === "*" ? "s" : `${n} * s`);
+  const chain = (length: number): string => Array.from({ length }, (_, n) => term(n)).join(` ${op} `);
+  const whole = await walk(textOf(chain(limits.chain)));
+  const half = await walk(textOf(chain(limits.chain / 2)));
+  expect(whole.slope).toBeLessThanOrEqual(2 * half.slope + 10);
+  expect(parses(textOf(chain(limits.chain + 1)))).toBe(false);
 });

@@ -124,6 +124,8 @@ function condition(expr: Expr, scope: TypeScope, tools: Inference): Type {
 
 /** The scope in which axes on the left are indices. */
 function withAxes(scope: OpenScope, axes: readonly string[]): TypeScope {
+  // Most definitions have none, and a copy of all names for each would be quadratic in their number.
+  if (axes.length === 0) return scope;
   const names = new Map(scope.names);
   for (const axis of axes) {
     const known = names.get(axis);

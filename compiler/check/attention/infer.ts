@@ -5,7 +5,7 @@ import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Candidate } from "../../diagnostics/suggest.ts";
 import type { Span } from "../../source/span.ts";
 import { expressionKinds, findItem, unknownHelp } from "../find-item.ts";
-import { mistake } from "../mistakes.ts";
+import { mistake, type MistakeExtras } from "../mistakes.ts";
 import { builtInNames } from "./builtin-names.ts";
 import { inferCall } from "./infer-calls.ts";
 import { inferBinary, inferChoice, inferCompare } from "./infer-operators.ts";
@@ -149,6 +149,11 @@ export function makeInference(reporter: Reporter): Inference {
   }
 
   function nameUnknown(name: string, span: Span, scope: TypeScope, wanted?: string): Type {
+    mistake(reporter, "name-unknown", span, { name }, () => unknownNameHelp(name, scope, wanted));
+    return unknownType;
+  }
+
+  function unknownNameHelp(name: string, scope: TypeScope, wanted?: string): MistakeExtras {
     const candidates: Candidate[] = [...scope.names].map(([known, entity]) => ({
       name: known,
       kind: entity.kind,
@@ -159,9 +164,7 @@ export function makeInference(reporter: Reporter): Inference {
     for (const known of [...builtInNames, "top"]) candidates.push({ name: known, kind: "function" });
     // Only items stand alone or are called; a set, a table or an index is of the attention itself.
     const kinds = wanted === undefined || wanted === "function" ? expressionKinds : [];
-    const help = unknownHelp(name, candidates, kinds, scope.definition.environment, wanted);
-    mistake(reporter, "name-unknown", span, { name }, help);
-    return unknownType;
+    return unknownHelp(name, candidates, kinds, scope.definition.environment, wanted);
   }
 
   /** The use of an index by name: itself free, or whatever a `let` function was given for it. */

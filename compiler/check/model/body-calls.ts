@@ -123,9 +123,10 @@ export function evaluateCall(call: CallExpr, outer: BodyScope): Value | null {
   const child = scope.calls.child(name, call, argumentsOf());
   if (child === "failed") return null;
   if (child !== null) return child;
-  const candidates = [...Object.keys(unaries), "min", "max", "dropout", ...scope.environment.names.keys()];
-  const help = unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
-  mistake(reporter, "function-unknown", call.callee.span, { name }, help);
+  mistake(reporter, "function-unknown", call.callee.span, { name }, () => {
+    const candidates = [...Object.keys(unaries), "min", "max", "dropout", ...scope.environment.names.keys()];
+    return unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
+  });
   return null;
 }
 

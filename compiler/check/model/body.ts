@@ -213,9 +213,10 @@ function evaluateName(name: string, span: Span, scope: BodyScope): Value | null 
   }
   const member = scope.calls.member(name, span);
   if (member !== null) return member === "failed" ? null : member;
-  const candidates = [...scope.bindings.keys(), ...scope.statics.keys(), ...scope.environment.names.keys()];
-  const help = unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
-  mistake(reporter, "name-unknown", span, { name }, help);
+  mistake(reporter, "name-unknown", span, { name }, () => {
+    const candidates = [...scope.bindings.keys(), ...scope.statics.keys(), ...scope.environment.names.keys()];
+    return unknownHelp(name, plainCandidates(candidates), ["function", "module"], scope.environment);
+  });
   return null;
 }
 
