@@ -15,7 +15,7 @@ LCTX_DEVICE unsigned lctx_pack(float low, float high) {
   asm("cvt.rn.${name}x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
   return y;
 }
-/* c[16][8] += a[16][16] · b[16][8]. */
+/* c[16][8] += a[16][16] b[16][8]. */
 LCTX_DEVICE void lctx_mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.${name}.${name}.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])

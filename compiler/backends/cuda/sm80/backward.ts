@@ -10,7 +10,7 @@ export const backwardText: Fragment = c`
 struct lctx_adjoint {
   const lctx_element *output, *out_gradient;
   const float *lse;
-  /* Σ output · output gradient, and log-sum-exp times log2 e (+inf for rows without keys), [b, t, h]. */
+  /* Sum of output by output gradient, and log-sum-exp times log2 e (+inf for rows without keys), [b, t, h]. */
   float *delta, *lse2;
 };
 /* One warp a row of [b, t, h]. */

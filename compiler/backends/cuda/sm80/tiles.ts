@@ -50,7 +50,7 @@ template <int kTiles> LCTX_DEVICE void lctx_clear(float (&x)[kTiles][4]) {
 `;
 
 const sixteenBits: Fragment = c`
-/* acc += rows of a (this warp's 16) · rows of b, transposed: both tiles have kDepth columns. */
+/* acc += rows of a (this warp's 16) by rows of b, transposed: both tiles have kDepth columns. */
 template <int kColumns, int kDepth>
 LCTX_DEVICE void lctx_by_rows(float (&acc)[kColumns / 8][4], const lctx_element *a, const lctx_element *b) {
   const int lane = lctx_lane(), stride = LCTX_STRIDE(kDepth);
@@ -69,7 +69,7 @@ LCTX_DEVICE void lctx_by_rows(float (&acc)[kColumns / 8][4], const lctx_element 
     }
   }
 }
-/* acc += w [16][kDepth] (in accumulator layout) · b [kDepth][kColumns]; w is rounded to elements. */
+/* acc += w [16][kDepth] (in accumulator layout) by b [kDepth][kColumns]; w is rounded to elements. */
 template <int kDepth, int kColumns>
 LCTX_DEVICE void lctx_by_columns(float (&acc)[kColumns / 8][4], const float (&w)[kDepth / 8][4], const lctx_element *b,
                                  lctx_element *) {
