@@ -81,7 +81,11 @@ const commandLine = await build({
   plugins: [noPrograms],
 });
 const script = readFileSync("dist/cli.cjs", "latin1");
-if (/[^\0-\x7f]/.test(script)) throw new Error("dist/cli.cjs is not ASCII");
+const foreign = script.split("\n").find((line) => /[^\0-\x7f]/.test(line));
+if (foreign !== undefined)
+  throw new Error(
+    `dist/cli.cjs is not ASCII; text of kernels must be: ${Buffer.from(foreign, "latin1").toString().trim()}`,
+  );
 // What stays outside and is imported late is imported by bin/lctx.js.
 writeFileSync("dist/cli.cjs", script.replaceAll(/\bimport\((?=")/g, "lctxImport("), "latin1");
 // Code compiled from the bundle before is of no use.
