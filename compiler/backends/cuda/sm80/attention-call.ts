@@ -38,8 +38,9 @@ export function attentionForwardCall(
         [32, 2],
         [32, 1],
         [16, 1],
+        [8, 1],
       ] as const
-    ).filter(([n]) => shape.width <= 128 || n <= 32),
+    ).filter(([n]) => n >= plan.fewest && (shape.width <= 128 || n <= 32)),
     bytes,
   );
   const kernel = { ...plainPlan, loaded, keys, stages };
@@ -121,7 +122,7 @@ ${build}  (void)p, (void)a, (void)lctx_memory;
     const bytes = (queries: number): number =>
       plan.bytes(kernel.loaded * (rows + queries), rows + queries, queries, 2 * queries);
     const wide = Math.max(shape.depth, shape.width) > 64;
-    const queries = plan.fit(wide ? [32, 16] : [64, 32, 16], bytes);
+    const queries = plan.fit(plan.columns(wide ? 32 : 64), bytes);
     const own = { ...kernel, queries };
     const entry = identifier(name);
     const place = early ? c`-1, blockIdx.y, blockIdx.x` : c`blockIdx.z, blockIdx.y, blockIdx.x`;
@@ -180,7 +181,7 @@ ${build}  lctx_backward_keys(p, a, y, key_gradient, value_gradient, lctx_memory,
   for (let r = 0; r < regions; r++) {
     if (!wants(2 * r) && !trains) continue;
     const bytes = (keys: number): number => plan.bytes(rows + keys, rows + keys, keys);
-    const keys = plan.fit(Math.max(shape.depth, shape.width) > 128 ? [32, 16] : [64, 32, 16], bytes);
+    const keys = plan.fit(plan.columns(Math.max(shape.depth, shape.width) > 128 ? 32 : 64), bytes);
     const kernel = { ...plainPlan, firstRegion: r, keys, trains };
     const entry = c`lctx_attention_queries`;
     plan.add(

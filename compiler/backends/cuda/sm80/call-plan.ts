@@ -48,6 +48,9 @@ export const plainPlan: KernelPlan = {
 
 const padTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
 
+/** No tile of an attention's operands is small enough for the processor's shared memory. */
+export class DoesNotFit extends Error {}
+
 export class CallPlan {
   readonly shape: AttentionShape;
   readonly pairs: CudaPairs;
@@ -93,11 +96,21 @@ export class CallPlan {
     return depthRows * stride(this.#depthPadded) + widthRows * stride(this.#widthPadded) + extra + floats * 4;
   }
 
-  /** The largest of the sizes whose tiles fit. */
+  /** Fewest columns of a product: one matrix instruction for 16 bits, one group of 8 for f32. */
+  get fewest(): number {
+    return this.#element === "f32" ? 8 : 16;
+  }
+
+  /** Numbers of columns to try, from `most` down. */
+  columns(most: number): readonly number[] {
+    return [64, 32, 16, 8].filter((n) => n <= most && n >= this.fewest);
+  }
+
+  /** The largest of the sizes whose tiles fit. Throws `DoesNotFit` when none does. */
   fit<T>(choices: readonly T[], bytes: (choice: T) => number): T {
     const found = choices.find((choice) => bytes(choice) <= mostShared);
     if (found === undefined)
-      throw new Error(
+      throw new DoesNotFit(
         `${this.#node.site}: ${this.#node.regions.length} rotation regions of head size ${this.shape.depth} do not fit in shared memory`,
       );
     return found;
