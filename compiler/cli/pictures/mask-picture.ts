@@ -74,7 +74,7 @@ export function maskSvg(grid: MaskGrid): string {
     }
   }
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + Math.max(width, 300) + 20}" height="${top + height + 34}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${left + Math.max(width, 300) + 20}" height="${top + height + 34}" shape-rendering="crispEdges">`,
     `<rect width="100%" height="100%" fill="white"/>`,
     `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="${rgb(0)}" stroke="#99a"/>`,
     ...parts,
