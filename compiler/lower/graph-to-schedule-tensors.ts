@@ -1,6 +1,7 @@
 /** The tensors of a schedule while it is being made: named ones shared by all phases, generated ones of one phase. */
 import type { ParameterInfo, Size, Tensor, TensorRole } from "../../runtime/program.ts";
-import type { Axis, AxisSize } from "../ir/graph.ts";
+import { axisExtent } from "../ir/axis-extent.ts";
+import type { Axis } from "../ir/graph.ts";
 import type { Operand } from "../ir/schedule.ts";
 
 /** An axis with its size as the runtime evaluates it. */
@@ -9,21 +10,8 @@ export interface SizedAxis {
   readonly size: Size;
 }
 
-export function axisSize(size: AxisSize): Size {
-  switch (size.kind) {
-    case "fixed":
-      return size.value;
-    case "batch":
-      return "batch";
-    case "length":
-      return size.plus === 0 ? "length" : ["+", "length", size.plus];
-    default:
-      return size satisfies never;
-  }
-}
-
 export const sizedAxes = (axes: readonly Axis[]): readonly SizedAxis[] =>
-  axes.map(({ name, size }) => ({ name, size: axisSize(size) }));
+  axes.map(({ name, size }) => ({ name, size: axisExtent(size) }));
 
 /** Product with constants folded and nested products flattened; 1 for none. */
 export function productSize(sizes: readonly Size[]): Size {

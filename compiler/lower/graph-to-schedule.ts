@@ -1,4 +1,5 @@
 /** Graph → Schedule: matrix products, fused rows steps and nodes with kernels of their own, over tensors with places. */
+import { axisExtent } from "../ir/axis-extent.ts";
 import type { ParameterInfo, Size } from "../../runtime/program.ts";
 import type { ContractNode, Graph, Node, ReduceNode } from "../ir/graph.ts";
 import { nodeOperands } from "../ir/graph-operands.ts";
@@ -7,13 +8,7 @@ import type { Operand, RowsInput, Schedule, Step } from "../ir/schedule.ts";
 import { planContract, type OperandPlan } from "./graph-to-schedule-contract.ts";
 import { fuseUnits, liveNodes, producerOf } from "./graph-to-schedule-fuse.ts";
 import { copyStep, reduceStep, unitToRows, type RowsContext, type Store } from "./graph-to-schedule-rows.ts";
-import {
-  axisSize,
-  productSize,
-  sizedAxes,
-  TensorTable,
-  type SizedAxis,
-} from "./graph-to-schedule-tensors.ts";
+import { productSize, sizedAxes, TensorTable, type SizedAxis } from "./graph-to-schedule-tensors.ts";
 
 /** Name of the scalar that says whether a run's gradients are added to those already there (not 0) or replace them. */
 export const accumulateScalar = "accumulate";
@@ -96,7 +91,7 @@ class PhaseLowering {
   #bindOutputs(): void {
     for (const [name, node] of this.#graph.outputs) {
       const role = outputRole(name);
-      const shape = node.axes.map((axis) => axisSize(axis.size));
+      const shape = node.axes.map((axis) => axisExtent(axis.size));
       const operand = this.#table.named(name, role, shape, node.dtype);
       const accumulate = role === "gradient" ? accumulateScalar : null;
       const store: Store = { operand, accumulate };
@@ -136,7 +131,7 @@ class PhaseLowering {
   }
 
   #given(node: Node): Operand {
-    const shape = node.axes.map((axis) => axisSize(axis.size));
+    const shape = node.axes.map((axis) => axisExtent(axis.size));
     switch (node.kind) {
       case "reshape":
         return this.#locate(node.operand);

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import { parametersOf } from "../../bench/decoder-graph.ts";
 import { buildProgram } from "../../compiler/build-program.ts";
-import { axisSize } from "../../compiler/lower/graph-to-schedule-tensors.ts";
+import { axisExtent } from "../../compiler/ir/axis-extent.ts";
 import type { Graph, UpdateRule } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import { kernelCache } from "../support/kernel-cache.ts";
@@ -84,7 +84,7 @@ export function meaningOf(
   for (const node of graphs[phase]!.nodes) {
     if (node.kind !== "parameter" && node.kind !== "input") continue;
     const name = node.kind === "input" ? `input:${node.name}` : node.path;
-    const shape = node.axes.map(({ size }) => evaluateSize(axisSize(size), model.sizes));
+    const shape = node.axes.map(({ size }) => evaluateSize(axisExtent(size), model.sizes));
     const slot = [...model.plan.slots.values()].find(({ tensor }) => tensor.name === name);
     // An input that no launch reads has no memory; its value cannot matter.
     const data =

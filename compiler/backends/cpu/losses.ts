@@ -8,7 +8,8 @@ import type {
 import { c, type Fragment } from "../../ir/kernel.ts";
 import { namedKernel } from "./kernel-names.ts";
 import type { NodeKernel } from "./node-kernel.ts";
-import { axisExtent, extents, times } from "./sizes.ts";
+import { axisExtent } from "../../ir/axis-extent.ts";
+import { extents, times } from "./sizes.ts";
 
 /** Rows and vocabulary entries of a block of logits of the head; the block is all that is ever held. */
 const rowBlock = 1024;

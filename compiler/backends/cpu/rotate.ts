@@ -6,7 +6,8 @@ import { c, type Fragment } from "../../ir/kernel.ts";
 import { namedKernel } from "./kernel-names.ts";
 import type { NodeKernel } from "./node-kernel.ts";
 import { exprPrinter, type ExprLeaves, type PrintedValue } from "./print-expr.ts";
-import { axisExtent, fixedExtent, times } from "./sizes.ts";
+import { axisExtent } from "../../ir/axis-extent.ts";
+import { fixedExtent, times } from "./sizes.ts";
 
 /**
  * Cosine and sine of position * angle[m] for all pairs of a row. The double phase is brought into [-π/4, π/4] first, so

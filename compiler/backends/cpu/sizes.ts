@@ -1,20 +1,7 @@
 /** Sizes of axes and of storage, as a program keeps them: open until it runs. */
 import type { Size } from "../../../runtime/program.ts";
-import type { Axis, AxisSize } from "../../ir/graph.ts";
-
-/** The extent of an axis. */
-export function axisExtent(size: AxisSize): Size {
-  switch (size.kind) {
-    case "fixed":
-      return size.value;
-    case "batch":
-      return "batch";
-    case "length":
-      return size.plus === 0 ? "length" : ["+", "length", size.plus];
-    default:
-      return size satisfies never;
-  }
-}
+import { axisExtent } from "../../ir/axis-extent.ts";
+import type { Axis } from "../../ir/graph.ts";
 
 export const extents = (axes: readonly Axis[]): readonly Size[] => axes.map((axis) => axisExtent(axis.size));
 

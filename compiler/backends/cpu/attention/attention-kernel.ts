@@ -4,7 +4,8 @@ import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts"
 import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel.ts";
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
-import { axisExtent, fixedExtent, plus, times } from "../sizes.ts";
+import { axisExtent } from "../../../ir/axis-extent.ts";
+import { fixedExtent, plus, times } from "../sizes.ts";
 import { backwardText } from "./backward-text.ts";
 import { forwardText } from "./forward-text.ts";
 import {

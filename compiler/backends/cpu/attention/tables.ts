@@ -4,7 +4,7 @@ import type { ExprType } from "../../../ir/expr.ts";
 import type { Node } from "../../../ir/graph.ts";
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import type { PrintedValue } from "../print-expr.ts";
-import { axisExtent } from "../sizes.ts";
+import { axisExtent } from "../../../ir/axis-extent.ts";
 
 export interface AttentionTable {
   readonly dtype: "f32" | "i32";

@@ -1,9 +1,9 @@
 /** Sizes of an attention's operands, as far as they are known before a launch. */
 import type { LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
+import { axisExtent } from "../../../ir/axis-extent.ts";
 import { someExpr } from "../../../ir/expr.ts";
 import type { Axis } from "../../../ir/graph.ts";
 import type { AnyAttention } from "./pairs.ts";
-import { launchExtent } from "./tables.ts";
 
 export interface AttentionShape {
   readonly heads: number;
@@ -34,8 +34,8 @@ export function shapeOf(node: AnyAttention): AttentionShape {
     groups: fixed(value[2]!, node.site),
     depth: fixed(query[3]!, node.site),
     width: fixed(value[3]!, node.site),
-    queries: launchExtent(query[1]!.size),
-    keys: launchExtent(size),
-    early: node.prepended === null ? 0 : launchExtent(node.prepended.key.axes[0]!.size),
+    queries: axisExtent(query[1]!.size),
+    keys: axisExtent(size),
+    early: node.prepended === null ? 0 : axisExtent(node.prepended.key.axes[0]!.size),
   };
 }

@@ -1,6 +1,7 @@
 /** Tables that masks and scores load, as device code reads them. */
 import type { LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
-import type { AxisSize, Node } from "../../../ir/graph.ts";
+import { axisExtent } from "../../../ir/axis-extent.ts";
+import type { Node } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 
 export interface CudaTable {
@@ -14,25 +15,11 @@ export interface CudaTable {
   readonly elements: LaunchSize;
 }
 
-/** The extent of an axis when a kernel is launched. */
-export function launchExtent(size: AxisSize): LaunchSize {
-  switch (size.kind) {
-    case "fixed":
-      return size.value;
-    case "batch":
-      return "batch";
-    case "length":
-      return size.plus === 0 ? "length" : ["+", "length", size.plus];
-    default:
-      return size satisfies never;
-  }
-}
-
 /** Table n is field `table_n` of `p`, its open extents fields `extent_n_axis`. */
 export function tablesOf(buffers: readonly Node[]): readonly CudaTable[] {
   return buffers.map((buffer, n) => {
     const batched = buffer.axes[0]?.name === "b";
-    const extents = (batched ? buffer.axes.slice(1) : buffer.axes).map((axis) => launchExtent(axis.size));
+    const extents = (batched ? buffer.axes.slice(1) : buffer.axes).map((axis) => axisExtent(axis.size));
     const extentText = extents.map((extent, axis) =>
       typeof extent === "number" ? c`${extent}` : c`p.${identifier("extent", n, axis)}`,
     );
