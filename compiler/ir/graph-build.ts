@@ -42,7 +42,7 @@ export const inputNode = (name: InputNode["name"], at: Place = name): NodeOf<"in
   checked<"input">({
     kind: "input",
     name,
-    axes: name === "loss-scale" ? [] : [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0 })],
+    axes: name === "loss-scale" ? [] : [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0, by: 1 })],
     dtype: name === "loss-scale" ? "f32" : "i32",
     ...placed(at),
   });

@@ -5,11 +5,14 @@
 import type { Span } from "../source/span.ts";
 import type { Expr } from "./expr.ts";
 
-/** `length` counts tokens of a row (plus `plus` prepended ones); `batch` counts rows. Both are known when a program runs. */
+/**
+ * `length` counts the tokens of a row (plus `plus` prepended ones), or blocks of `by` of them: ⌈(length + plus) / by⌉.
+ * `batch` counts rows. Both are known when a program runs.
+ */
 export type AxisSize =
   | { readonly kind: "fixed"; readonly value: number }
   | { readonly kind: "batch" }
-  | { readonly kind: "length"; readonly plus: number };
+  | { readonly kind: "length"; readonly plus: number; readonly by: number };
 
 /** Axis names are unique within a tensor. The batch axis is named `b`, the token axis `t`. */
 export interface Axis {

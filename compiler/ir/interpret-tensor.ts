@@ -24,7 +24,7 @@ export function extents(axes: readonly Axis[], sizes: InterpretSizes): readonly 
       case "batch":
         return sizes.batch;
       case "length":
-        return sizes.length + size.plus;
+        return Math.ceil((sizes.length + size.plus) / size.by);
       default:
         return size satisfies never;
     }

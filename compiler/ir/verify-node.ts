@@ -8,6 +8,7 @@ import {
   sameSize,
   showAxes,
   showSize,
+  sizeDifference,
   unionAxes,
   withoutAxes,
 } from "./graph-axes.ts";
@@ -218,14 +219,8 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
     );
     if (!Number.isInteger(node.start) || node.start < 0) fail(`starts at ${node.start}`);
     if (own.size.kind === "batch") fail("slices the batch");
-    const room =
-      given.size.kind === "fixed" && own.size.kind === "fixed"
-        ? given.size.value - own.size.value
-        : given.size.kind === "length" && own.size.kind === "length"
-          ? given.size.plus - own.size.plus
-          : given.size.kind === "length" && own.size.kind === "fixed"
-            ? Infinity
-            : -1;
+    const open = given.size.kind === "length" && own.size.kind === "fixed";
+    const room = open ? Infinity : (sizeDifference(given.size, own.size) ?? -1);
     if (node.start > room) fail(`runs past the end of axis ${node.axis}`);
   },
   rotate: (node, fail) => {
@@ -307,6 +302,8 @@ export function nodeProblems(node: Node): readonly string[] {
     seen.add(name);
     if (size.kind === "fixed" && (!Number.isSafeInteger(size.value) || size.value < 0))
       fail(`axis ${name} has size ${size.value}`);
+    if (size.kind === "length" && (!Number.isSafeInteger(size.by) || size.by < 1))
+      fail(`axis ${name} has blocks of ${size.by}`);
   }
   if (nodeOperands(node).some((operand) => operand === undefined)) return ["misses an operand"];
   (checks[node.kind] as (node: Node, fail: Fail) => void)(node, fail);

@@ -1,7 +1,7 @@
 /** The adjoint of every kind of node: what a gradient of its result adds to the gradients of its operands. */
 import { derivative, realLoads } from "../ir/derivative.ts";
 import { add, div, eq, mapExpr, mul, operand, real, select, sub, unary, type Expr } from "../ir/expr.ts";
-import { findAxis, sizeDifference, withoutAxes } from "../ir/graph-axes.ts";
+import { findAxis, shrinkSize, sizeDifference, withoutAxes } from "../ir/graph-axes.ts";
 import {
   attentionGradientNode,
   axis,
@@ -197,7 +197,7 @@ export const adjoints: { readonly [K in NodeKind]: Adjoint<K> } = {
       room !== null
         ? axis(node.axis, room - node.start)
         : given.size.kind === "length" && own.size.kind === "fixed"
-          ? axis(node.axis, { kind: "length", plus: given.size.plus - own.size.value - node.start })
+          ? axis(node.axis, shrinkSize(given.size, own.size.value + node.start))
           : refuse("its sizes differ in kind")(node);
     const pad = (along: Axis): readonly Node[] =>
       along.size.kind === "fixed" && along.size.value === 0
