@@ -71,3 +71,10 @@ export function offsets(
   }
   return found;
 }
+
+/** Folds and what they start from. */
+export const folds = {
+  sum: { start: 0, fold: (a: number, b: number) => a + b },
+  max: { start: -Infinity, fold: Math.max },
+  min: { start: Infinity, fold: Math.min },
+} as const;
