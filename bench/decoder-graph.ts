@@ -52,7 +52,7 @@ export const benchShape: DecoderShape = {
 
 const fixed = (name: string, value: number): Axis => ({ name, size: { kind: "fixed", value } });
 const batch: Axis = { name: "b", size: { kind: "batch" } };
-const length: AxisSize = { kind: "length", plus: 0 };
+const length: AxisSize = { kind: "length", plus: 0, by: 1 };
 const tokens: Axis = { name: "t", size: length };
 
 type Fields<N extends Node> = N extends Node ? Omit<N, "axes" | "dtype" | "site" | "origin"> : never;

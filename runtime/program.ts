@@ -1,6 +1,6 @@
 /** Program: what a compiled spec is at run time: tensors, kernels and launches, with sizes still open. Plain JSON. */
 
-/** A whole number known when a program runs: `["*", "batch", "length", 256]`. */
+/** A whole number known when a program runs: `["*", "batch", "length", 256]`; `ceil-div` is a quotient rounded up. */
 export type Size =
   | number
   | "batch"
@@ -8,7 +8,8 @@ export type Size =
   | "threads"
   | "query-start"
   | readonly ["*", ...Size[]]
-  | readonly ["+", ...Size[]];
+  | readonly ["+", ...Size[]]
+  | readonly ["ceil-div", Size, number];
 
 export interface Sizes {
   readonly batch: number;
@@ -21,6 +22,11 @@ export interface Sizes {
 export function evaluateSize(size: Size, sizes: Sizes): number {
   if (typeof size === "number") return size;
   if (typeof size === "string") return sizes[size];
+  if (size[0] === "ceil-div") {
+    const [whole, by] = [evaluateSize(size[1], sizes), size[2]];
+    const rest = ((whole % by) + by) % by;
+    return (whole - rest) / by + (rest > 0 ? 1 : 0);
+  }
   const [op, ...parts] = size;
   let total = op === "*" ? 1 : 0;
   for (const part of parts) {

@@ -1,8 +1,9 @@
 /** The extent of an axis as programs and launches write it: both read it as a size of their own. */
 import type { AxisSize } from "./graph.ts";
 
-/** A number, or what is known when a program runs. */
-export type AxisExtent = number | "batch" | "length" | readonly ["+", "length", number];
+type Tokens = "length" | readonly ["+", "length", number];
+/** A number, or what is known when a program runs; `ceil-div` rounds a quotient up. */
+export type AxisExtent = number | "batch" | Tokens | readonly ["ceil-div", Tokens, number];
 
 export function axisExtent(size: AxisSize): AxisExtent {
   switch (size.kind) {
@@ -10,8 +11,10 @@ export function axisExtent(size: AxisSize): AxisExtent {
       return size.value;
     case "batch":
       return "batch";
-    case "length":
-      return size.plus === 0 ? "length" : ["+", "length", size.plus];
+    case "length": {
+      const tokens: Tokens = size.plus === 0 ? "length" : ["+", "length", size.plus];
+      return size.by === 1 ? tokens : ["ceil-div", tokens, size.by];
+    }
     default:
       return size satisfies never;
   }

@@ -108,6 +108,7 @@ export function derivative(root: Expr, variable: Expr): Expr {
       case "operand":
       case "scalar":
       case "load":
+      case "set":
       case "uniform":
         return zero;
       case "unary": {

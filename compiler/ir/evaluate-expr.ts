@@ -1,6 +1,6 @@
 /** The value of an expression in float64, given the values of its leaves. */
 import { binaryOps, unaryOps } from "./expr-ops.ts";
-import type { Expr, SizeName } from "./expr.ts";
+import type { Expr, SetOp, SizeName } from "./expr.ts";
 
 /** What the leaves are worth. A leaf that the place does not have should throw. */
 export interface ExprValues {
@@ -11,6 +11,8 @@ export interface ExprValues {
   readonly operand: (index: number) => number;
   /** The element at the given indices, one for each axis of the buffer except the batch. */
   readonly load: (buffer: number, indices: readonly number[]) => number;
+  /** Words in a row of a set; they are read with `load`, the word's number last. */
+  readonly words: (buffer: number) => number;
   readonly uniform: (stream: number) => number;
 }
 
@@ -26,8 +28,26 @@ export const noValues: ExprValues = {
   logit: absent("logit"),
   operand: absent("operand"),
   load: absent("buffer"),
+  words: absent("set"),
   uniform: absent("random number"),
 };
+
+const members = 32;
+
+function countBits(word: number): number {
+  let count = 0;
+  for (let left = word >>> 0; left !== 0; left &= left - 1) count++;
+  return count;
+}
+
+/** What is asked of a row of a set. Words are 32-bit numbers, signed or not. */
+function readSet(op: SetOp, word: (n: number) => number, words: number, element: number): number {
+  const [at, bit] = [Math.floor(element / members), element - members * Math.floor(element / members)];
+  if (op === "member") return at >= 0 && at < words ? (word(at) >>> bit) & 1 : 0;
+  let count = 0;
+  for (let n = 0; n < words && n < at; n++) count += countBits(word(n));
+  return at >= 0 && at < words ? count + countBits(word(at) & (2 ** bit - 1)) : count;
+}
 
 /**
  * A function from leaves to the expression's value. A selection evaluates only the branch it takes, and `and` and `or`
@@ -81,6 +101,14 @@ export function exprEvaluator(root: Expr): (values: ExprValues) => number {
             e.buffer,
             indices.map((at) => at()),
           );
+      }
+      case "set": {
+        const [indices, element] = [e.indices.map(build), build(e.element)];
+        return () => {
+          const row = indices.map((at) => at());
+          const word = (n: number): number => values.load(e.buffer, [...row, n]);
+          return readSet(e.op, word, values.words(e.buffer), element());
+        };
       }
       case "unary": {
         const [op, x] = [unaryOps[e.op], build(e.operand)];

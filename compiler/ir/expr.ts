@@ -48,7 +48,7 @@ export type BinaryOp =
 export type SizeName = "batch" | "length" | "query-length" | "query-start" | "step";
 
 export type Expr =
-  Constant | Index | SizeOf | Logit | Operand | Scalar | Load | Uniform | Unary | Binary | Select;
+  Constant | Index | SizeOf | Logit | Operand | Scalar | Load | SetRead | Uniform | Unary | Binary | Select;
 
 export interface Constant {
   readonly kind: "constant";
@@ -89,6 +89,20 @@ export interface Load {
   readonly type: ExprType;
   readonly buffer: number;
   readonly indices: readonly Expr[];
+}
+/** What is asked of a set: whether the element is in it (bool), or how many members lie below the element (int). */
+export type SetOp = "member" | "rank";
+/**
+ * The n-th buffer is a set: its last axis is words of 32 members, lowest bit first. `indices` say the row, one for each
+ * axis before the words (batch excepted). An element below 0 or past the words is no member.
+ */
+export interface SetRead {
+  readonly kind: "set";
+  readonly type: "bool" | "int";
+  readonly op: SetOp;
+  readonly buffer: number;
+  readonly indices: readonly Expr[];
+  readonly element: Expr;
 }
 /** Counter-based uniform number in [0, 1): Philox4x32-10 keyed by (seed, stream, step, element). */
 export interface Uniform {
@@ -164,6 +178,24 @@ export function load(buffer: number, indices: readonly Expr[], type: ExprType = 
     indices: Object.freeze([...indices]),
   }));
 }
+
+export function setRead(op: SetOp, buffer: number, indices: readonly Expr[], element: Expr): SetRead {
+  const key = [...indices, element].map(identity).join(",");
+  return intern(`m:${op}:${buffer}:${key}`, () => ({
+    kind: "set",
+    type: op === "member" ? "bool" : "int",
+    op,
+    buffer,
+    indices: Object.freeze([...indices]),
+    element,
+  }));
+}
+/** Whether the element is in the set at the given row. */
+export const member = (buffer: number, indices: readonly Expr[], element: Expr): SetRead =>
+  setRead("member", buffer, indices, element);
+/** How many members of the set at the given row lie below the element. */
+export const rank = (buffer: number, indices: readonly Expr[], element: Expr): SetRead =>
+  setRead("rank", buffer, indices, element);
 
 /** The result type of a unary operation on an operand of the given type. */
 function unaryType(op: UnaryOp, operandType: ExprType): ExprType {
@@ -283,6 +315,8 @@ export function exprChildren(e: Expr): readonly Expr[] {
       return [];
     case "load":
       return e.indices;
+    case "set":
+      return [...e.indices, e.element];
     case "unary":
       return [e.operand];
     case "binary":
@@ -307,6 +341,8 @@ export function withExprChildren(e: Expr, kids: readonly Expr[]): Expr {
       return e;
     case "load":
       return load(e.buffer, kids, e.type);
+    case "set":
+      return setRead(e.op, e.buffer, kids.slice(0, -1), kids.at(-1)!);
     case "unary":
       return unary(e.op, kids[0]!);
     case "binary":

@@ -25,13 +25,15 @@ export { axis, batchAxis, tokenAxis } from "./graph-axes.ts";
 /** Where a node comes from. */
 export type Place = string | { readonly site: string; readonly origin: readonly Span[] };
 
-const placed = (at: Place): { site: string; origin: readonly Span[] } =>
+/** Site and spans of a place. */
+export const placed = (at: Place): { site: string; origin: readonly Span[] } =>
   typeof at === "string" ? { site: at, origin: [] } : { site: at.site, origin: at.origin };
 
 /** The place of an existing node, for nodes derived from it. */
 export const placeOf = (node: Node): Place => ({ site: node.site, origin: node.origin });
 
-function checked<K extends NodeKind>(node: NodeOf<K>): NodeOf<K> {
+/** The node, when it is right. */
+export function checked<K extends NodeKind>(node: NodeOf<K>): NodeOf<K> {
   const problems = nodeProblems(node as Node);
   if (problems.length > 0) throw new Error(`${node.kind} of ${node.site}: ${problems.join("; ")}`);
   return node;
@@ -42,7 +44,10 @@ export const inputNode = (name: InputNode["name"], at: Place = name): NodeOf<"in
   checked<"input">({
     kind: "input",
     name,
-    axes: name === "loss-scale" ? [] : [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0 })],
+    axes:
+      name === "loss-scale"
+        ? []
+        : [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0, by: 1 })],
     dtype: name === "loss-scale" ? "f32" : "i32",
     ...placed(at),
   });

@@ -1,5 +1,5 @@
 /** Operands of graph nodes, in a fixed order that kernels and schedules share, and the same node over other operands. */
-import type { AttentionCore, Node, NodeKind } from "./graph.ts";
+import type { AttentionCore, Node, NodeKind, PairCore } from "./graph.ts";
 
 /** How one kind of node holds its operands: `get` lists them, `set` is the node over others in the same order. */
 interface OperandRule<K extends NodeKind> {
@@ -9,9 +9,26 @@ interface OperandRule<K extends NodeKind> {
 
 export type NodeOf<K extends NodeKind> = Extract<Node, { kind: K }>;
 
+/** Query and key of each region. */
+const regionOperands = (node: PairCore): readonly Node[] =>
+  node.regions.flatMap((region) => [region.query, region.key]);
+
+/** The regions over operands that `next` hands out in order. */
+const withRegions = (node: PairCore, next: () => Node): PairCore["regions"] =>
+  node.regions.map((region) => ({ ...region, query: next(), key: next() }));
+
+/** Query and key of each region, then the buffers. */
+const pairOperands = (node: PairCore): readonly Node[] => [...regionOperands(node), ...node.buffers];
+
+function withPairs<N extends PairCore>(node: N, operands: readonly Node[]): N {
+  let at = 0;
+  const next = (): Node => operands[at++]!;
+  return { ...node, regions: withRegions(node, next), buffers: node.buffers.map(next) };
+}
+
 /** Query and key of each region, the value, the buffers, then prepended key and value where there are any. */
 const coreOperands = (node: AttentionCore): readonly Node[] => [
-  ...node.regions.flatMap((region) => [region.query, region.key]),
+  ...regionOperands(node),
   node.value,
   ...node.buffers,
   ...(node.prepended === null ? [] : [node.prepended.key, node.prepended.value]),
@@ -20,7 +37,7 @@ const coreOperands = (node: AttentionCore): readonly Node[] => [
 function withCore<N extends AttentionCore>(node: N, operands: readonly Node[]): N {
   let at = 0;
   const next = (): Node => operands[at++]!;
-  const regions = node.regions.map((region) => ({ ...region, query: next(), key: next() }));
+  const regions = withRegions(node, next);
   const value = next();
   const buffers = node.buffers.map(next);
   const prepended = node.prepended === null ? null : { key: next(), value: next() };
@@ -61,6 +78,26 @@ const rules: { readonly [K in NodeKind]: OperandRule<K> } = {
       };
     },
   },
+  select: {
+    get: (node) => [
+      ...(node.query === null || node.key === null ? [] : [node.query, node.key]),
+      ...node.buffers,
+    ],
+    set: (node, operands) =>
+      node.query === null || node.key === null
+        ? { ...node, buffers: operands }
+        : { ...node, query: operands[0]!, key: operands[1]!, buffers: operands.slice(2) },
+  },
+  "log-sum-exp": { get: pairOperands, set: withPairs },
+  "pair-reduce": { get: pairOperands, set: withPairs },
+  "block-reduce": {
+    get: (node) => [node.operand],
+    set: (node, [operand]) => ({ ...node, operand: operand! }),
+  },
+  "block-spread": {
+    get: (node) => [node.operand],
+    set: (node, [operand]) => ({ ...node, operand: operand! }),
+  },
   "cross-entropy": {
     get: (node) => [node.logits, node.targets],
     set: (node, [logits, targets]) => ({ ...node, logits: logits!, targets: targets! }),
@@ -91,6 +128,7 @@ const rules: { readonly [K in NodeKind]: OperandRule<K> } = {
     }),
   },
   result: { get: (node) => [node.of], set: (node, [of]) => ({ ...node, of: of! }) },
+  hole: { get: () => [], set: (node) => node },
 };
 
 /** The rule of a node's kind; the table guarantees that both are of one kind. */

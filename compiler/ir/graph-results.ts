@@ -35,11 +35,17 @@ const rules: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly ResultTyp
     ]
       .slice(1)
       .map((operand) => real(operand.axes)),
+  select: none,
+  "log-sum-exp": none,
+  "pair-reduce": none,
+  "block-reduce": none,
+  "block-spread": none,
   "cross-entropy": (node) => [real(node.axes)],
   "cross-entropy-gradient": none,
   "head-loss": (node) => [real(node.axes)],
   "head-loss-gradient": (node) => [real(node.weight.axes)],
   result: none,
+  hole: none,
 };
 
 /** Every result of a node, in order. */

@@ -4,12 +4,23 @@
  */
 import type { Span } from "../source/span.ts";
 import type { Expr } from "./expr.ts";
+import type {
+  BlockReduceNode,
+  BlockSpreadNode,
+  HoleNode,
+  LogSumExpNode,
+  PairReduceNode,
+  SelectNode,
+} from "./graph-pairs.ts";
 
-/** `length` counts tokens of a row (plus `plus` prepended ones); `batch` counts rows. Both are known when a program runs. */
+/**
+ * `length` counts the tokens of a row (plus `plus` prepended ones), or blocks of `by` of them: ⌈(length + plus) / by⌉.
+ * `batch` counts rows. Both are known when a program runs.
+ */
 export type AxisSize =
   | { readonly kind: "fixed"; readonly value: number }
   | { readonly kind: "batch" }
-  | { readonly kind: "length"; readonly plus: number };
+  | { readonly kind: "length"; readonly plus: number; readonly by: number };
 
 /** Axis names are unique within a tensor. The batch axis is named `b`, the token axis `t`. */
 export interface Axis {
@@ -25,7 +36,7 @@ export type Init =
   | { readonly kind: "normal"; readonly deviation: number }
   | { readonly kind: "uniform"; readonly limit: number };
 
-interface NodeBase {
+export interface NodeBase {
   /** Axes of the result, outermost first; storage is row-major in this order. */
   readonly axes: readonly Axis[];
   readonly dtype: DataType;
@@ -48,11 +59,17 @@ export type Node =
   | RotateNode
   | AttentionNode
   | AttentionGradientNode
+  | SelectNode
+  | LogSumExpNode
+  | PairReduceNode
+  | BlockReduceNode
+  | BlockSpreadNode
   | CrossEntropyNode
   | CrossEntropyGradientNode
   | HeadLossNode
   | HeadLossGradientNode
-  | ResultNode;
+  | ResultNode
+  | HoleNode;
 
 export type NodeKind = Node["kind"];
 
@@ -154,20 +171,27 @@ export interface Region {
   readonly when: Expr;
 }
 
-/** What an attention node and its gradient share. */
-export interface AttentionCore {
-  /** Queries [b, t, h, d], keys [b, t', g, d]; h is a multiple of g; head h reads key-value head ⌊h / (heads/kvHeads)⌋. The last region's `when` is true. */
+/** What all nodes over pairs of a query and a key share. */
+export interface PairCore {
+  /**
+   * Queries [b, t, h, d], keys [b, t', g, d]; h is a multiple of g; head h reads key-value head ⌊h / (heads/kvHeads)⌋. The
+   * last region's `when` is true. Rows may lie over any axis: over blocks, `q` and `k` count blocks.
+   */
   readonly regions: readonly Region[];
+  /** Bool over `q`, `k`, `h`, sizes, and loads of `buffers`. q = query-start + row where the rows are tokens, else the row. */
+  readonly mask: Expr;
+  /** Tables that the expressions load. The index along a `b` axis is implied: it is the pair's own. */
+  readonly buffers: readonly Node[];
+  /** Factor on the dot product: together they are the logit. */
+  readonly scale: number;
+}
+
+/** What an attention node and its gradient share. */
+export interface AttentionCore extends PairCore {
   /** [b, t', g, e]. */
   readonly value: Node;
-  /** Bool over `q`, `k`, `h`, sizes, and loads of `buffers`. Positions are absolute: q = query-start + row. */
-  readonly mask: Expr;
   /** Real over the logit, `q`, `k`, `h`, sizes, loads. */
   readonly score: Expr;
-  /** Tables that mask and score load. Axes without `b`, except integer batch data ([b, t]), whose batch index is implied. */
-  readonly buffers: readonly Node[];
-  /** Factor on the dot product, before `score`. */
-  readonly scale: number;
   /** Keys and values [p, g, d] that every query sees, before the text, with region 0's query; no score, no mask. null when there are none. */
   readonly prepended: { readonly key: Node; readonly value: Node } | null;
 }

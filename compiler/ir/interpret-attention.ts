@@ -1,7 +1,8 @@
 /** The meaning of attention and of its adjoint in float64: one query, one head, one key at a time. */
 import { exprEvaluator, noValues, type ExprValues } from "./evaluate-expr.ts";
 import type { NodeOf } from "./graph-operands.ts";
-import type { AttentionCore, Axis } from "./graph.ts";
+import { isTokenAxis } from "./graph-axes.ts";
+import type { AttentionCore, Axis, PairCore } from "./graph.ts";
 import {
   emptyTensor,
   extents,
@@ -28,7 +29,11 @@ interface Pair {
   readonly score: number;
 }
 
-interface RowWalk {
+/** What a walk reads of a node; a node without values or prepended keys says so. */
+export type WalkedPairs = PairCore &
+  Pick<AttentionCore, "score" | "prepended"> & { readonly value: AttentionCore["value"] | null };
+
+export interface RowWalk {
   readonly batch: number;
   readonly q: number;
   readonly h: number;
@@ -40,8 +45,11 @@ interface RowWalk {
 }
 
 /** Reads element `indices` of a buffer in row `batch`. */
-function loader(core: AttentionCore, context: AttentionContext): (batch: number) => ExprValues["load"] {
-  const tables = core.buffers.map((buffer) => {
+export function loader(
+  buffers: PairCore["buffers"],
+  context: AttentionContext,
+): (batch: number) => ExprValues["load"] {
+  const tables = buffers.map((buffer) => {
     const tensor = context.value(buffer);
     const batched = buffer.axes.findIndex(({ name }: Axis) => name === "b");
     return { tensor, batched, strides: strides(tensor.shape) };
@@ -60,8 +68,23 @@ function loader(core: AttentionCore, context: AttentionContext): (batch: number)
   };
 }
 
+/** Words in a row of each buffer, read as a set. */
+export const wordCounter =
+  (buffers: PairCore["buffers"], context: AttentionContext): ExprValues["words"] =>
+  (n) =>
+    context.value(buffers[n]!).shape.at(-1)!;
+
+/** The sizes that expressions may read, where `rows` is how many queries there are. */
+export const sizeReader =
+  (sizes: InterpretSizes, rows: number, start: number): ExprValues["size"] =>
+  (name) => {
+    if (name === "query-length") return sizes["query-length"] ?? rows;
+    if (name === "query-start") return start;
+    return name === "step" ? (sizes.step ?? 0) : sizes[name];
+  };
+
 /** Calls `visit` for each row of [b, t, h], with the pairs that it sees. */
-function walkRows(core: AttentionCore, context: AttentionContext, visit: (row: RowWalk) => void): void {
+export function walkRows(core: WalkedPairs, context: AttentionContext, visit: (row: RowWalk) => void): void {
   const queries = core.regions.map(({ query }) => context.value(query).data);
   const keys = core.regions.map(({ key }) => context.value(key).data);
   const [batches, rows, heads, d] = extents(core.regions[0]!.query.axes, context.sizes) as [
@@ -76,35 +99,28 @@ function walkRows(core: AttentionCore, context: AttentionContext, visit: (row: R
     number,
     number,
   ];
-  const e = extents(core.value.axes, context.sizes)[3]!;
-  const start = context.sizes["query-start"] ?? 0;
+  const e = core.value === null ? 0 : extents(core.value.axes, context.sizes)[3]!;
+  const start = isTokenAxis(core.regions[0]!.query.axes[1]!) ? (context.sizes["query-start"] ?? 0) : 0;
   const mask = exprEvaluator(core.mask);
   const score = exprEvaluator(core.score);
   const whens = core.regions.map(({ when }) => exprEvaluator(when));
-  const load = loader(core, context);
+  const load = loader(core.buffers, context);
   const prepended = core.prepended === null ? null : context.value(core.prepended.key);
   const dot = (a: Float64Array, at: number, b: Float64Array, bt: number): number => {
     let total = 0;
     for (let i = 0; i < d; i++) total += a[at + i]! * b[bt + i]!;
     return total;
   };
-  const size = (name: string): number =>
-    name === "query-length"
-      ? (context.sizes["query-length"] ?? rows)
-      : name === "query-start"
-        ? start
-        : name === "step"
-          ? (context.sizes.step ?? 0)
-          : context.sizes[name as "batch" | "length"];
   // One set of leaves that reads where the loops are: a new one for each pair would take most of the time.
   let place = { q: NaN, h: NaN, k: NaN, logit: NaN };
   let loadRow = noValues.load;
   const leaves: ExprValues = {
     ...noValues,
     index: (name) => (name === "q" ? place.q : name === "k" ? place.k : name === "h" ? place.h : NaN),
-    size,
+    size: sizeReader(context.sizes, rows, start),
     scalar: context.scalar,
     load: (n, indices) => loadRow(n, indices),
+    words: wordCounter(core.buffers, context),
     logit: () => place.logit,
   };
   const at = (k: number, logit: number): ExprValues => {
@@ -213,7 +229,7 @@ export function interpretAttentionGradient(
       slope: exprEvaluator(entry.slope),
     })),
   );
-  walkRows(node, context, ({ row, pairs, valuesAt }) => {
+  walkRows(node, context, ({ batch, row, pairs, valuesAt }) => {
     let delta = 0;
     for (let i = 0; i < e; i++) delta += gradient[row * e + i]! * output[row * e + i]!;
     for (const pair of pairs) {
@@ -240,11 +256,15 @@ export function interpretAttentionGradient(
       if (leaves === null) continue;
       loads.forEach((entries, n) => {
         const table = dBuffers[n]!;
+        const { axes } = node.buffers[node.bufferGradients[n]!.buffer]!;
         const tableStrides = strides(table.shape);
         for (const entry of entries) {
           const share = entry.slope(leaves);
           if (share === 0) continue;
-          const at = entry.indices.reduce((sum, index, axis) => sum + index(leaves) * tableStrides[axis]!, 0);
+          const indices = entry.indices.map((index) => index(leaves));
+          // The index along a batch axis is implied: it is the pair's own.
+          const places = axes.map(({ name }) => (name === "b" ? batch : indices.shift()!));
+          const at = places.reduce((sum, place, axis) => sum + place * tableStrides[axis]!, 0);
           table.data[at]! += dScore * share;
         }
       });

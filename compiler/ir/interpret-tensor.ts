@@ -24,7 +24,7 @@ export function extents(axes: readonly Axis[], sizes: InterpretSizes): readonly 
       case "batch":
         return sizes.batch;
       case "length":
-        return sizes.length + size.plus;
+        return Math.ceil((sizes.length + size.plus) / size.by);
       default:
         return size satisfies never;
     }
@@ -71,3 +71,10 @@ export function offsets(
   }
   return found;
 }
+
+/** Folds and what they start from. */
+export const folds = {
+  sum: { start: 0, fold: (a: number, b: number) => a + b },
+  max: { start: -Infinity, fold: Math.max },
+  min: { start: Infinity, fold: Math.min },
+} as const;

@@ -1,13 +1,18 @@
 /** The meaning of a Graph: a slow, plain float64 evaluation of every node, against which all else is compared. */
 import { exprEvaluator, noValues } from "./evaluate-expr.ts";
 import type { SizeName } from "./expr.ts";
+import { isTokenAxis } from "./graph-axes.ts";
 import type { NodeOf } from "./graph-operands.ts";
 import type { Axis, Graph, Node, NodeKind } from "./graph.ts";
 import { interpretAttention, interpretAttentionGradient } from "./interpret-attention.ts";
+import { interpretBlockReduce, interpretBlockSpread } from "./interpret-blocks.ts";
+import { interpretLogSumExp, interpretPairReduce } from "./interpret-pairs.ts";
+import { interpretSelect } from "./interpret-select.ts";
 import { crossEntropy, crossEntropyGradient, headGradients, headLogits } from "./interpret-loss.ts";
 import {
   emptyTensor,
   extents,
+  folds,
   offsets,
   product,
   strides,
@@ -59,12 +64,6 @@ function map(node: NodeOf<"map">, context: Context): readonly Float64Tensor[] {
   for (; element < out.data.length; element++) out.data[element] = body(values);
   return [out];
 }
-
-const folds = {
-  sum: { start: 0, fold: (a: number, b: number) => a + b },
-  max: { start: -Infinity, fold: Math.max },
-  min: { start: Infinity, fold: Math.min },
-} as const;
 
 function reduce(node: NodeOf<"reduce">, context: Context): readonly Float64Tensor[] {
   const { start, fold } = folds[node.op];
@@ -154,6 +153,7 @@ function rotate(node: NodeOf<"rotate">, context: Context): readonly Float64Tenso
   const rowStrides = strides(given.shape.slice(0, -1));
   const token = node.axes.findIndex(({ name }) => name === "t");
   const head = node.axes.length - 2;
+  const start = isTokenAxis(node.axes[token]!) ? context.size("query-start") : 0;
   const [position, angle, scale] = [node.position, node.angle, node.scale].map(exprEvaluator) as [
     ReturnType<typeof exprEvaluator>,
     ReturnType<typeof exprEvaluator>,
@@ -162,7 +162,7 @@ function rotate(node: NodeOf<"rotate">, context: Context): readonly Float64Tenso
   const shared = { ...noValues, size: context.size, scalar: context.scalar };
   for (let row = 0; row < given.data.length / width; row++) {
     const along = (n: number): number => Math.floor(row / rowStrides[n]!) % given.shape[n]!;
-    const x = context.size("query-start") + along(token);
+    const x = start + along(token);
     const turn = position({ ...shared, index: (name) => (name === "x" ? x : along(head)) });
     for (let m = 0; m < pairs; m++) {
       const values = { ...shared, index: () => m };
@@ -211,6 +211,11 @@ const meanings: { readonly [K in NodeKind]: Meaning<K> } = {
   rotate,
   attention: interpretAttention,
   "attention-gradient": interpretAttentionGradient,
+  select: interpretSelect,
+  "log-sum-exp": interpretLogSumExp,
+  "pair-reduce": interpretPairReduce,
+  "block-reduce": interpretBlockReduce,
+  "block-spread": interpretBlockSpread,
   "cross-entropy": (node, { value }) => crossEntropy(value(node.logits), value(node.targets)),
   "cross-entropy-gradient": (node, { value }) => [
     crossEntropyGradient(
@@ -227,6 +232,9 @@ const meanings: { readonly [K in NodeKind]: Meaning<K> } = {
     const logits = headLogits(x, weight);
     const [targets, logSumExp, lossGradient] = [node.targets, node.logSumExp, node.lossGradient].map(value);
     return headGradients(x, weight, crossEntropyGradient(logits, targets!, logSumExp!, lossGradient!));
+  },
+  hole: (node) => {
+    throw new Error(`hole ${node.name} of ${node.site} was not filled`);
   },
   result: (node, { results }) => [results(node.of)[node.result]!],
 };

@@ -140,6 +140,9 @@ export function exprInterval(root: Expr, leaves: IntervalLeaves): Interval {
         return { low: 0, high: 1 };
       case "load":
         return leaves.load?.(e.buffer, e.indices.map(visit)) ?? anything;
+      case "set":
+        // No more members lie below an element than there are elements below it.
+        return e.op === "member" ? maybe : { low: 0, high: Math.max(0, visit(e.element).high) };
       case "unary":
         return loose(unaryBounds[e.op](visit(e.operand)), e.type === "real" && e.op !== "to-real");
       case "binary": {

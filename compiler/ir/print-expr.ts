@@ -42,6 +42,8 @@ function termText(e: Expr, kids: readonly string[]): string {
       return `uniform(${e.stream})`;
     case "load":
       return `buffer${e.buffer}[${kids.join(", ")}]`;
+    case "set":
+      return `${e.op}(buffer${e.buffer}[${kids.slice(0, -1).join(", ")}], ${kids.at(-1)})`;
     case "unary":
       return `${e.op}(${kids[0]})`;
     case "binary": {

@@ -1,15 +1,19 @@
 /** Stable, diffable text of a Graph: one line a node, numbered in order, then the outputs by name. */
-import { showAxes } from "./graph-axes.ts";
+import { showAxes, showSize } from "./graph-axes.ts";
 import { nodeOperands, type NodeOf } from "./graph-operands.ts";
-import type { AttentionCore, Graph, Node, NodeKind } from "./graph.ts";
+import type { AttentionCore, Graph, Node, NodeKind, PairCore } from "./graph.ts";
 import { showExpr } from "./print-expr.ts";
 
-const core = (node: AttentionCore): string[] => [
+const pairs = (node: PairCore, ...own: readonly string[]): string[] => [
   `scale ${node.scale}`,
   `mask {${showExpr(node.mask)}}`,
-  `score {${showExpr(node.score)}}`,
+  ...own,
   ...(node.regions.length > 1 ? node.regions.map(({ when }) => `when {${showExpr(when)}}`) : []),
   ...(node.buffers.length > 0 ? [`buffers ${node.buffers.length}`] : []),
+];
+
+const core = (node: AttentionCore): string[] => [
+  ...pairs(node, `score {${showExpr(node.score)}}`),
   ...(node.prepended === null ? [] : ["prepended"]),
 ];
 
@@ -41,11 +45,32 @@ const details: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly string[
         `buffer${buffer} ${loads.map(({ indices, slope }) => `[${indices.map(showExpr).join(", ")}] {${showExpr(slope)}}`).join(" ")}`,
     ),
   ],
+  select: (node) => [
+    ...(node.query === null ? [] : [`scale ${node.scale}`]),
+    node.choose.kind === "top"
+      ? `top {${showExpr(node.choose.count)}}`
+      : `above {${showExpr(node.choose.threshold)}}`,
+    `of ${showSize(node.candidates)} by {${showExpr(node.body)}}`,
+    `where {${showExpr(node.where)}}`,
+    `always {${showExpr(node.always)}}`,
+    `for ${["batch", ...(node.perRow ? ["row"] : []), ...(node.perHead ? ["head"] : [])].join(", ")}`,
+    ...(node.buffers.length > 0 ? [`buffers ${node.buffers.length}`] : []),
+  ],
+  "log-sum-exp": (node) => pairs(node, `score {${showExpr(node.score)}}`),
+  "pair-reduce": (node) => [
+    node.op,
+    `{${showExpr(node.body)}}`,
+    `at [${node.targets.map(showExpr).join(", ")}]`,
+    ...pairs(node),
+  ],
+  "block-reduce": (node) => [node.op, `along ${node.axis} by ${node.block}`],
+  "block-spread": (node) => [`along ${node.axis} by ${node.block}`],
   "cross-entropy": () => [],
   "cross-entropy-gradient": () => [],
   "head-loss": () => [],
   "head-loss-gradient": () => [],
   result: (node) => [String(node.result)],
+  hole: (node) => [node.name],
 };
 
 /** One line for a node, given the names of its operands. */

@@ -17,6 +17,7 @@ export function graphProblems(graph: Graph): readonly string[] {
       if (!seen.has(operand)) fail(`comes before its operand ${operand?.kind}`);
     seen.add(node);
     nodeProblems(node).forEach(fail);
+    if (node.kind === "hole") fail(`"${node.name}" was not filled`);
     if (node.kind === "parameter") {
       if (parameters.has(node.path)) fail(`is a second parameter ${node.path}`);
       parameters.set(node.path, node);

@@ -1,5 +1,4 @@
 /** What must hold of one node: axes, element types, and what its expressions may read. Constructors and the verifier share it. */
-import { exprChildren, type Expr } from "./expr.ts";
 import {
   addSizes,
   elementCount,
@@ -8,111 +7,43 @@ import {
   sameSize,
   showAxes,
   showSize,
+  sizeDifference,
   unionAxes,
   withoutAxes,
 } from "./graph-axes.ts";
 import { nodeOperands, type NodeOf } from "./graph-operands.ts";
 import { nodeResults } from "./graph-results.ts";
 import type { AttentionCore, Axis, Node, NodeKind } from "./graph.ts";
+import {
+  checkBlockReduce,
+  checkBlockSpread,
+  checkLogSumExp,
+  checkPairReduce,
+  checkPairs,
+  checkScore,
+  checkSelect,
+  pairLeaves,
+} from "./verify-pairs.ts";
+import {
+  agree,
+  axisNames as names,
+  checkExpr,
+  expectAxes,
+  expectLike,
+  noLeaves,
+  type Fail,
+} from "./verify-parts.ts";
 
-type Check<K extends NodeKind> = (node: NodeOf<K>, fail: (problem: string) => void) => void;
-type Fail = (problem: string) => void;
-
-const names = (axes: readonly Axis[]): readonly string[] => axes.map(({ name }) => name);
-
-/** What leaves an expression may have, beside constants, sizes and scalars. */
-interface LeafRules {
-  readonly indices: ReadonlySet<string>;
-  readonly operands: readonly Node[];
-  readonly buffers: readonly Node[];
-  readonly logit: boolean;
-  readonly uniform: boolean;
-}
-
-const noLeaves: LeafRules = { indices: new Set(), operands: [], buffers: [], logit: false, uniform: false };
-
-function checkExpr(root: Expr, what: string, rules: LeafRules, fail: Fail): void {
-  const seen = new Set<Expr>();
-  const visit = (e: Expr): void => {
-    if (seen.has(e)) return;
-    seen.add(e);
-    exprChildren(e).forEach(visit);
-    if (e.kind === "index" && !rules.indices.has(e.name)) fail(`${what} reads index ${e.name}`);
-    if (e.kind === "logit" && !rules.logit) fail(`${what} reads the logit`);
-    if (e.kind === "uniform" && !rules.uniform) fail(`${what} reads a random number`);
-    if (e.kind === "operand") {
-      const given = rules.operands[e.index];
-      if (given === undefined) fail(`${what} reads operand ${e.index} of ${rules.operands.length}`);
-      else if ((given.dtype === "i32") !== (e.type === "int"))
-        fail(`${what} reads operand ${e.index} (${given.dtype}) as ${e.type}`);
-    }
-    if (e.kind === "load") {
-      const buffer = rules.buffers[e.buffer];
-      if (buffer === undefined) return fail(`${what} loads buffer ${e.buffer} of ${rules.buffers.length}`);
-      const rank = withoutAxes(buffer.axes, ["b"]).length;
-      if (e.indices.length !== rank)
-        fail(`${what} loads buffer ${e.buffer} with ${e.indices.length} indices of ${rank}`);
-      if (e.indices.some((at) => at.type !== "int")) fail(`${what} loads buffer ${e.buffer} at a real index`);
-      if ((buffer.dtype === "i32") !== (e.type === "int")) fail(`${what} loads ${buffer.dtype} as ${e.type}`);
-    }
-  };
-  visit(root);
-}
-
-function expectAxes(node: Node, expected: readonly Axis[], fail: Fail): void {
-  if (!sameAxes(node.axes, expected)) fail(`axes are ${showAxes(node.axes)}, expected ${showAxes(expected)}`);
-}
-
-function expectLike(node: Node, like: Node, what: string, fail: Fail): void {
-  if (!sameAxes(node.axes, like.axes))
-    fail(`${what} has axes ${showAxes(node.axes)}, expected ${showAxes(like.axes)}`);
-}
-
-/** Axes of one name have one size in all operands. */
-function agree(nodes: readonly Node[], fail: Fail): void {
-  for (const { name, size } of unionAxes(nodes.map((node) => node.axes)))
-    for (const node of nodes) {
-      const own = findAxis(node.axes, name);
-      if (own !== undefined && !sameSize(own.size, size))
-        fail(`axis ${name} is ${showSize(own.size)} and ${showSize(size)}`);
-    }
-}
+type Check<K extends NodeKind> = (node: NodeOf<K>, fail: Fail) => void;
 
 function checkCore(node: AttentionCore, fail: Fail): void {
-  const first = node.regions[0];
-  if (first === undefined) return fail("has no region");
-  const heads = first.query.axes[2]?.size;
-  const groups = first.key.axes[2]?.size;
-  if (first.query.axes.length !== 4)
-    return fail(`query has axes ${showAxes(first.query.axes)}, expected four`);
-  for (const region of node.regions) {
-    expectLike(region.query, first.query, "query", fail);
-    expectLike(region.key, first.key, "key", fail);
-  }
-  if (names(first.query.axes)[0] !== "b") fail("query's first axis is not the batch");
-  if (!sameSize(first.query.axes[3]!.size, first.key.axes[3]?.size ?? first.query.axes[0]!.size))
-    fail("query and key differ in their last axis");
+  checkPairs(node, fail);
+  const [first] = node.regions;
+  if (first === undefined || first.query.axes.length !== 4) return;
   const value = node.value.axes;
   if (value.length !== 4 || [0, 1, 2].some((n) => !sameSize(value[n]!.size, first.key.axes[n]!.size)))
     fail(`value has axes ${showAxes(value)}, key ${showAxes(first.key.axes)}`);
-  if (
-    heads?.kind !== "fixed" ||
-    groups?.kind !== "fixed" ||
-    groups.value < 1 ||
-    heads.value % groups.value !== 0
-  )
-    fail("the number of heads is no multiple of the number of key-value heads");
-  for (const buffer of node.buffers)
-    if (buffer.dtype === "f32" && findAxis(buffer.axes, "b") !== undefined)
-      fail("a real buffer has a batch axis");
-  const over: LeafRules = { ...noLeaves, indices: new Set(["q", "k", "h"]), buffers: node.buffers };
-  checkExpr(node.mask, "mask", over, fail);
-  if (node.mask.type !== "bool") fail(`mask is ${node.mask.type}`);
-  checkExpr(node.score, "score", { ...over, logit: true }, fail);
-  if (node.score.type !== "real") fail(`score is ${node.score.type}`);
-  for (const region of node.regions) checkExpr(region.when, "a region", over, fail);
-  const last = node.regions.at(-1)!.when;
-  if (last.kind !== "constant" || last.value !== 1) fail("the last region is not for all pairs");
+  checkScore(node, node.score, fail);
   if (node.prepended !== null) {
     const { key, value: prependedValue } = node.prepended;
     const shape = (axes: readonly Axis[]): string => axes.map(({ size }) => showSize(size)).join(",");
@@ -218,14 +149,8 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
     );
     if (!Number.isInteger(node.start) || node.start < 0) fail(`starts at ${node.start}`);
     if (own.size.kind === "batch") fail("slices the batch");
-    const room =
-      given.size.kind === "fixed" && own.size.kind === "fixed"
-        ? given.size.value - own.size.value
-        : given.size.kind === "length" && own.size.kind === "length"
-          ? given.size.plus - own.size.plus
-          : given.size.kind === "length" && own.size.kind === "fixed"
-            ? Infinity
-            : -1;
+    const open = given.size.kind === "length" && own.size.kind === "fixed";
+    const room = open ? Infinity : (sizeDifference(given.size, own.size) ?? -1);
     if (node.start > room) fail(`runs past the end of axis ${node.axis}`);
   },
   rotate: (node, fail) => {
@@ -256,12 +181,7 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
     expectLike(node.outputGradient, node.output, "output gradient", fail);
     if (!sameAxes(node.logSumExp.axes, query.axes.slice(0, 3)))
       fail("log-sum-exp is not one number per query and head");
-    const over: LeafRules = {
-      ...noLeaves,
-      indices: new Set(["q", "k", "h"]),
-      buffers: node.buffers,
-      logit: true,
-    };
+    const over = { ...pairLeaves(node.buffers), logit: true };
     checkExpr(node.scoreSlope, "score slope", over, fail);
     for (const { buffer, loads } of node.bufferGradients) {
       if (node.buffers[buffer]?.dtype !== "f32") fail(`buffer ${buffer} is no table of reals`);
@@ -271,6 +191,11 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
       }
     }
   },
+  select: checkSelect,
+  "log-sum-exp": checkLogSumExp,
+  "pair-reduce": checkPairReduce,
+  "block-reduce": checkBlockReduce,
+  "block-spread": checkBlockSpread,
   "cross-entropy": (node, fail) => checkLoss(node, node.logits.axes, node.targets, fail),
   "cross-entropy-gradient": (node, fail) => {
     checkLoss(node.lossGradient, node.logits.axes, node.targets, fail);
@@ -288,6 +213,9 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
     if (node.result < 1 || result === undefined) return fail(`${node.of.kind} has no result ${node.result}`);
     expectAxes(node, result.axes, fail);
     if (node.dtype !== result.dtype) fail(`is ${node.dtype}, the result ${result.dtype}`);
+  },
+  hole: (node, fail) => {
+    if (node.name === "") fail("has no name");
   },
 };
 
@@ -307,6 +235,8 @@ export function nodeProblems(node: Node): readonly string[] {
     seen.add(name);
     if (size.kind === "fixed" && (!Number.isSafeInteger(size.value) || size.value < 0))
       fail(`axis ${name} has size ${size.value}`);
+    if (size.kind === "length" && (!Number.isSafeInteger(size.by) || size.by < 1))
+      fail(`axis ${name} has blocks of ${size.by}`);
   }
   if (nodeOperands(node).some((operand) => operand === undefined)) return ["misses an operand"];
   (checks[node.kind] as (node: Node, fail: Fail) => void)(node, fail);

@@ -2,6 +2,7 @@
  * Decides which nodes run together: chains of maps and reductions over one space of rows × width become one unit,
  * every other computed node a unit of its own; then puts units in an order where producers come first.
  */
+import { showSize } from "../ir/graph-axes.ts";
 import { nodeOperands } from "../ir/graph-operands.ts";
 import type { Axis, Graph, MapNode, Node, ReduceNode } from "../ir/graph.ts";
 
@@ -28,12 +29,7 @@ interface OpenUnit {
 }
 
 export const axisKey = (axes: readonly Axis[]): string =>
-  axes
-    .map(
-      ({ name, size }) =>
-        `${name}:${size.kind}:${"value" in size ? size.value : "plus" in size ? size.plus : ""}`,
-    )
-    .join(",");
+  axes.map(({ name, size }) => `${name}:${showSize(size)}`).join(",");
 
 /** True when a reduction removes the first, or the last, axes of its operand: then no transposition is needed. */
 export function reducedEnd(node: ReduceNode): "suffix" | "prefix" | null {

@@ -1,7 +1,24 @@
 /** The adjoint of every kind of node: what a gradient of its result adds to the gradients of its operands. */
 import { derivative, realLoads } from "../ir/derivative.ts";
-import { add, div, eq, mapExpr, mul, operand, real, select, sub, unary, type Expr } from "../ir/expr.ts";
-import { findAxis, sizeDifference, withoutAxes } from "../ir/graph-axes.ts";
+import {
+  add,
+  binary,
+  div,
+  eq,
+  index,
+  int,
+  mapExpr,
+  mul,
+  operand,
+  real,
+  select,
+  sub,
+  toReal,
+  unary,
+  type Expr,
+} from "../ir/expr.ts";
+import { findAxis, shrinkSize, sizeDifference, sizeExpr, withoutAxes } from "../ir/graph-axes.ts";
+import { blockReduceNode, blockSpreadNode } from "../ir/graph-build-pairs.ts";
 import {
   attentionGradientNode,
   axis,
@@ -76,6 +93,7 @@ const refuse =
 
 const noGradient = (): void => {};
 const once = refuse("gradients are taken once");
+const constant = refuse("it counts as a constant, so none should reach it");
 
 function extreme(node: NodeOf<"reduce">, context: AdjointContext, gradient: Node): void {
   const at = placeOf(node);
@@ -86,6 +104,31 @@ function extreme(node: NodeOf<"reduce">, context: AdjointContext, gradient: Node
   const body = div(mul(operand(0), operand(1)), operand(2));
   context.give(node.operand, mapNode([hits, gradient, ties], body, at, node.operand.axes));
 }
+
+/** Sums and means give each element its block's gradient (or its share); elements that share an extreme share its gradient. */
+function blockReduce(node: NodeOf<"block-reduce">, context: AdjointContext): void {
+  const gradient = first(context);
+  if (gradient === undefined || !context.wanted(node.operand)) return;
+  const { operand: target, block } = node;
+  const at = placeOf(node);
+  const place = target.axes.findIndex(({ name }) => name === node.axis);
+  const [along, blocks] = [target.axes[place]!, node.axes[place]!.name];
+  const back = (of: Node): Node => blockSpreadNode(of, blocks, block, along, at);
+  if (node.op === "sum") return context.give(target, back(gradient));
+  if (node.op === "mean") {
+    const start = mulInt(binary("floor-div", index(along.name), int(block)), block);
+    const count = binary("min", sub(sizeExpr(along.size), start), int(block));
+    const share = div(operand(0), toReal(count));
+    return context.give(target, mapNode([back(gradient)], share, at, target.axes));
+  }
+  const reached = select(eq(operand(0), operand(1)), real(1), real(0));
+  const hits = mapNode([target, back(node)], reached, at, target.axes);
+  const ties = blockReduceNode("sum", hits, along.name, block, at, blocks);
+  const shares = mapNode([gradient, ties], div(operand(0), operand(1)), at, node.axes);
+  context.give(target, mapNode([hits, back(shares)], mul(operand(0), operand(1)), at, target.axes));
+}
+
+const mulInt = (e: Expr, n: number): Expr => mul(e, int(n));
 
 function attention(node: NodeOf<"attention">, context: AdjointContext): void {
   if (context.gradients.has(1)) refuse("its log-sum-exp has none")(node);
@@ -197,7 +240,7 @@ export const adjoints: { readonly [K in NodeKind]: Adjoint<K> } = {
       room !== null
         ? axis(node.axis, room - node.start)
         : given.size.kind === "length" && own.size.kind === "fixed"
-          ? axis(node.axis, { kind: "length", plus: given.size.plus - own.size.value - node.start })
+          ? axis(node.axis, shrinkSize(given.size, own.size.value + node.start))
           : refuse("its sizes differ in kind")(node);
     const pad = (along: Axis): readonly Node[] =>
       along.size.kind === "fixed" && along.size.value === 0
@@ -218,6 +261,17 @@ export const adjoints: { readonly [K in NodeKind]: Adjoint<K> } = {
   },
   attention,
   "attention-gradient": once,
+  select: constant,
+  "log-sum-exp": constant,
+  "pair-reduce": constant,
+  "block-reduce": blockReduce,
+  "block-spread": (node, context) => {
+    const gradient = first(context);
+    if (gradient === undefined || !context.wanted(node.operand)) return;
+    const at = node.operand.axes.findIndex(({ name }) => name === node.axis);
+    const sum = blockReduceNode("sum", gradient, node.axes[at]!.name, node.block, placeOf(node), node.axis);
+    context.give(node.operand, sum);
+  },
   "cross-entropy": (node, context) => {
     if (!context.wanted(node.logits)) return;
     const [loss, logSumExp] = [context.gradients.get(0), context.gradients.get(1)];
@@ -240,6 +294,7 @@ export const adjoints: { readonly [K in NodeKind]: Adjoint<K> } = {
   "head-loss-gradient": once,
   // The differentiation itself moves a result's gradient to the node it is a result of.
   result: noGradient,
+  hole: refuse("it was not filled"),
 };
 
 /** The sum of gradients that reach one value, as one map. */

@@ -1,21 +1,27 @@
 /** Pass: simplifies the scalar expressions inside nodes: map bodies, masks, scores, regions, rotations. */
 import type { Expr } from "../ir/expr.ts";
 import { compactMap } from "../ir/graph-map.ts";
-import type { AttentionCore, Node } from "../ir/graph.ts";
+import type { Choice } from "../ir/graph-pairs.ts";
+import type { Node, PairCore } from "../ir/graph.ts";
 import { rewriteGraph, type RewriteRule } from "../ir/rewrite.ts";
 import { simplifyExpr } from "../ir/simplify-expr.ts";
 import type { GraphPass } from "./pass.ts";
 
 /** The core with simpler expressions, or null when all are simple. Regions behind one that is always taken are kept: results count them. */
-function simplerCore(node: AttentionCore): Pick<AttentionCore, "mask" | "score" | "regions"> | null {
+function simplerPairs(node: PairCore): Pick<PairCore, "mask" | "regions"> | null {
   const mask = simplifyExpr(node.mask);
-  const score = simplifyExpr(node.score);
   const regions = node.regions.map((region) => ({ ...region, when: simplifyExpr(region.when) }));
-  const unchanged =
-    mask === node.mask &&
-    score === node.score &&
-    regions.every(({ when }, n) => when === node.regions[n]!.when);
-  return unchanged ? null : { mask, score, regions };
+  const unchanged = mask === node.mask && regions.every(({ when }, n) => when === node.regions[n]!.when);
+  return unchanged ? null : { mask, regions };
+}
+
+/** The same of a node with a score. */
+function simplerCore<N extends PairCore & { readonly score: Expr }>(
+  node: N,
+): Partial<Pick<N, "mask" | "regions" | "score">> | null {
+  const pairs = simplerPairs(node);
+  const score = simplifyExpr(node.score);
+  return pairs === null && score === node.score ? null : { ...pairs, score };
 }
 
 /** before: map {(%0 * 1.0) + 0.0} → after: map {%0} */
@@ -34,7 +40,8 @@ function simpler(node: Node): Node | null {
       const unchanged = position === node.position && angle === node.angle && scale === node.scale;
       return unchanged ? null : { ...node, position, angle, scale };
     }
-    case "attention": {
+    case "attention":
+    case "log-sum-exp": {
       const core = simplerCore(node);
       return core === null ? null : { ...node, ...core };
     }
@@ -56,6 +63,28 @@ function simpler(node: Node): Node | null {
       );
       if (core === null && scoreSlope === node.scoreSlope && !changed) return null;
       return { ...node, ...core, scoreSlope, bufferGradients };
+    }
+    case "pair-reduce": {
+      const pairs = simplerPairs(node);
+      const body = simplifyExpr(node.body);
+      const targets = node.targets.map(simplifyExpr);
+      const same = body === node.body && targets.every((target, n) => target === node.targets[n]);
+      return pairs === null && same ? null : { ...node, ...pairs, body, targets };
+    }
+    case "select": {
+      const [body, where, always] = [node.body, node.where, node.always].map(simplifyExpr) as [
+        Expr,
+        Expr,
+        Expr,
+      ];
+      const { choose } = node;
+      const amount = choose.kind === "top" ? choose.count : choose.threshold;
+      const simple = simplifyExpr(amount);
+      if (body === node.body && where === node.where && always === node.always && simple === amount)
+        return null;
+      const chosen: Choice =
+        choose.kind === "top" ? { kind: "top", count: simple } : { kind: "above", threshold: simple };
+      return { ...node, body, where, always, choose: chosen };
     }
     default:
       // Kinds without expressions of their own.

@@ -69,7 +69,7 @@ describe("random numbers", () => {
 });
 
 describe("attention", () => {
-  const [b, t] = [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0 })];
+  const [b, t] = [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0, by: 1 })];
   /** A tensor of the row's own numbers: row t holds t + 1 in every element. */
   const rows = (axes: readonly Axis[]): Node =>
     mapNode([inputNode("tokens")], e.toReal(e.operand(0, "int")), "x", axes);

@@ -17,7 +17,7 @@ import type { Axis, Graph, Node } from "../../compiler/ir/graph.ts";
 
 const axes: readonly Axis[] = [
   { name: "b", size: { kind: "batch" } },
-  { name: "t", size: { kind: "length", plus: 0 } },
+  { name: "t", size: { kind: "length", plus: 0, by: 1 } },
   { name: "i", size: { kind: "fixed", value: 5 } },
   { name: "j", size: { kind: "fixed", value: 18 } },
   { name: "k", size: { kind: "fixed", value: 3 } },

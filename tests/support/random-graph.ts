@@ -177,7 +177,7 @@ export const plainLayers: readonly Layer[] = [
   layer("tokens before", (x, make) => {
     const longer = concatNode("t", [make.parameter({ t: 2, i: width }), x], at);
     const bent = mapNode([longer], e.unary("tanh", o0), at);
-    return sliceNode(bent, "t", 1, at, { kind: "length", plus: 0 });
+    return sliceNode(bent, "t", 1, at, { kind: "length", plus: 0, by: 1 });
   }),
   layer("split and merge", (x, make) => {
     const axes = [...x.axes.slice(0, 2), axis("m", 2), axis("n", width / 2)];

@@ -15,7 +15,11 @@ export function randomNumbers(seed: number): () => number {
 }
 
 export const extentOf = ({ size }: Axis, sizes: InterpretSizes): number =>
-  size.kind === "fixed" ? size.value : size.kind === "batch" ? sizes.batch : sizes.length + size.plus;
+  size.kind === "fixed"
+    ? size.value
+    : size.kind === "batch"
+      ? sizes.batch
+      : Math.ceil((sizes.length + size.plus) / size.by);
 
 export const shapeOf = (axes: readonly Axis[], sizes: InterpretSizes): number[] =>
   axes.map((own) => extentOf(own, sizes));

@@ -26,6 +26,11 @@ const unsupported =
     throw new Error(`${node.site}: ${node.kind} has no kernel of its own: ${why}`);
   };
 
+/** A node whose kernel is not written. */
+const missing = (node: Node): never => {
+  throw new Error(`${node.site}: no kernel yet for ${node.kind}`);
+};
+
 const kernels: { readonly [K in NodeKind]: (node: NodeOf<K>) => NodeKernel } = {
   input: unsupported("it is memory that the trainer fills"),
   parameter: unsupported("it is memory of the model"),
@@ -41,6 +46,12 @@ const kernels: { readonly [K in NodeKind]: (node: NodeOf<K>) => NodeKernel } = {
   rotate: rotateKernel,
   attention: attentionKernel,
   "attention-gradient": attentionGradientKernel,
+  select: missing,
+  "log-sum-exp": missing,
+  "pair-reduce": missing,
+  "block-reduce": missing,
+  "block-spread": missing,
+  hole: unsupported("lowering fills it"),
   "cross-entropy": crossEntropyKernel,
   "cross-entropy-gradient": crossEntropyGradientKernel,
   "head-loss": headLossKernel,

@@ -181,8 +181,33 @@ LCTX_INLINE float lctx_philox_s(uint32_t k0, uint32_t k1, uint32_t c0, uint32_t 
 }
 `;
 
+/** Sets: rows of `words` 32-bit words, lowest bit first. The row's number is inside the set; elements may be anything. */
+const sets = c`
+LCTX_INLINE int lctx_member_s(const int32_t *set, int32_t words, int32_t row, int32_t element) {
+  const int32_t at = element >> 5;
+  return at >= 0 && at < words ? (int)((uint32_t)set[(int64_t)row * words + at] >> (element & 31)) & 1 : 0;
+}
+static __attribute__((unused)) int32_t lctx_rank_s(const int32_t *set, int32_t words, int32_t row, int32_t element) {
+  const int32_t at = element >> 5;
+  const int32_t *word = set + (int64_t)row * words;
+  int32_t count = 0;
+  for (int32_t n = 0; n < words && n < at; n++) count += __builtin_popcount((uint32_t)word[n]);
+  return at >= 0 && at < words ? count + __builtin_popcount((uint32_t)word[at] & ((1u << (element & 31)) - 1u)) : count;
+}
+LCTX_INLINE vi lctx_member_v(const int32_t *set, int32_t words, vi row, vi element) {
+  vi r;
+  for (int i = 0; i < LCTX_LANES; i++) r[i] = -lctx_member_s(set, words, row[i], element[i]);
+  return r;
+}
+LCTX_INLINE vi lctx_rank_v(const int32_t *set, int32_t words, vi row, vi element) {
+  vi r;
+  for (int i = 0; i < LCTX_LANES; i++) r[i] = lctx_rank_s(set, words, row[i], element[i]);
+  return r;
+}
+`;
+
 /** All of it, once per C file, after the support header. */
 export const preludeText: Fragment = joinFragments(
-  [types, wholes, realFunctions, doubleFunctions, random],
+  [types, wholes, realFunctions, doubleFunctions, random, sets],
   c`\n`,
 );

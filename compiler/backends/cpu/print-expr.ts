@@ -1,5 +1,12 @@
 /** Prints scalar expressions as C: straight-line statements in scalar, vector or double form, hoisted by scope. */
-import { exprChildren, type BinaryOp, type Expr, type ExprType, type UnaryOp } from "../../ir/expr.ts";
+import {
+  exprChildren,
+  type BinaryOp,
+  type Expr,
+  type ExprType,
+  type SetRead,
+  type UnaryOp,
+} from "../../ir/expr.ts";
 import { c, identifier, joinFragments, realLiteral, type Fragment } from "../../ir/kernel.ts";
 
 /**
@@ -26,6 +33,8 @@ export interface ExprLeaves {
   readonly operand: (index: number, type: ExprType) => PrintedValue;
   /** The element; its text may be any expression without side effects (it is given a name here). Must stay inside the buffer for every index. */
   readonly load: (buffer: number, indices: readonly PrintedValue[], type: ExprType) => PrintedValue;
+  /** What is asked of a set; left out where nothing reads sets. Must hold for every row and element. */
+  readonly set?: (read: SetRead, row: readonly PrintedValue[], element: PrintedValue) => PrintedValue;
   readonly uniform: (stream: number) => PrintedValue;
 }
 
@@ -222,6 +231,10 @@ export function exprPrinter(
         return name(leaves.uniform(e.stream));
       case "load":
         return name(leaves.load(e.buffer, kids, e.type));
+      case "set": {
+        if (leaves.set === undefined) throw new Error("an expression reads a set where there is none");
+        return name(leaves.set(e, kids.slice(0, -1), kids.at(-1)!));
+      }
       case "unary": {
         const x = kids[0]!;
         return name({ text: unaryRules[e.op](x.text, x.type, x.form), type: e.type, form: x.form, scope });

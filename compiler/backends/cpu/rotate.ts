@@ -1,4 +1,5 @@
 /** Kernel of rotary embeddings: phases in double, reduced before single precision, so far positions stay exact. */
+import { isTokenAxis } from "../../ir/graph-axes.ts";
 import type { Size } from "../../../runtime/program.ts";
 import { someExpr, type Expr } from "../../ir/expr.ts";
 import type { RotateNode } from "../../ir/graph.ts";
@@ -86,7 +87,7 @@ export function rotateKernel(node: RotateNode): NodeKernel {
   const pairs = node.rotated / 2;
   const room = Math.ceil(pairs / 16) * 16;
   const scalars: string[] = [];
-  const sizes: Size[] = [rows, extents[token]!, heads, "query-start"];
+  const sizes: Size[] = [rows, extents[token]!, heads, isTokenAxis(node.axes[token]!) ? "query-start" : 0];
   const perHead = readsHead(node.position);
 
   const law = rotatePrinter("law", scalars, sizes, (name) => known(name, { m: c`m` }));

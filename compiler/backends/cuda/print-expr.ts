@@ -123,6 +123,8 @@ export function cudaPrinter(leaves: CudaLeaves, word: string): CudaPrinter {
         throw new Error("random numbers inside attention are not supported: use them on its input or output");
       case "load":
         return name(leaves.load(e.buffer, kids, e.type), e.type);
+      case "set":
+        throw new Error("no kernel yet for sets");
       case "unary":
         return name(unaryRules[e.op](kids[0]!, e.operand.type), e.type);
       case "binary": {

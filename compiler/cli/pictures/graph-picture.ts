@@ -1,6 +1,7 @@
 /** Draws a Graph: one box a node, sites as frames, through graphviz (compiled to WebAssembly). */
 import { Graphviz } from "@hpcc-js/wasm-graphviz";
-import type { AxisSize, Graph, Node } from "../../ir/graph.ts";
+import { showSize } from "../../ir/graph-axes.ts";
+import type { Graph, Node } from "../../ir/graph.ts";
 import { fontFamily } from "./mask-picture.ts";
 import { nodeOperands } from "../../ir/graph-operands.ts";
 
@@ -10,19 +11,6 @@ const family = `"${fontFamily}"`;
 /** Text inside a quoted graphviz string. */
 const quoted = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 
-function extent(size: AxisSize): string {
-  switch (size.kind) {
-    case "fixed":
-      return String(size.value);
-    case "batch":
-      return "batch";
-    case "length":
-      return size.plus === 0 ? "length" : `length+${size.plus}`;
-    default:
-      return size satisfies never;
-  }
-}
-
 const colours: Partial<Record<Node["kind"], string>> = {
   input: "#dfe7f5",
   parameter: "#f4ecd8",
@@ -31,7 +19,7 @@ const colours: Partial<Record<Node["kind"], string>> = {
 };
 
 function label(node: Node): string {
-  const shape = node.axes.map((axis) => `${axis.name}: ${extent(axis.size)}`).join(", ");
+  const shape = node.axes.map((axis) => `${axis.name}: ${showSize(axis.size)}`).join(", ");
   const name = node.kind === "parameter" ? node.path : node.kind === "input" ? node.name : node.kind;
   return `${name}\\n[${shape.replaceAll('"', "")}]`;
 }

@@ -15,6 +15,7 @@ import {
   not,
   or,
   select,
+  setRead,
   sub,
   unary,
   type Expr,
@@ -102,6 +103,12 @@ export function symbolicBounds(
         return own === undefined
           ? null
           : { low: load(e.buffer, [own.low], e.type), high: load(e.buffer, [own.high], e.type) };
+      }
+      case "set": {
+        if (e.op === "member") return null;
+        // No more members lie below an element than there are elements below it.
+        const below = bounds(e.element);
+        return below === null ? null : { low: int(0), high: max(int(0), below.high) };
       }
       case "unary":
         return computeUnary(e);
@@ -242,8 +249,18 @@ export function symbolicBounds(
     );
     return { all: and(one, element), any: or(not(one), element) };
   };
+  /** The same of a member of a set. */
+  const ask = (e: Extract<Expr, { kind: "set" }>): Truth => {
+    const found = both([...e.indices, e.element]);
+    if (found === null) return unknown;
+    const one = found.reduce<Expr>((all, { low, high }) => and(all, eq(low, high)), bool(true));
+    const lows = found.map(({ low }) => low);
+    const held = setRead(e.op, e.buffer, lows.slice(0, -1), lows.at(-1)!);
+    return { all: and(one, held), any: or(not(one), held) };
+  };
   const judge = (e: Expr): Truth => {
     if (e.kind === "load") return lookUp(e);
+    if (e.kind === "set") return ask(e);
     if (e.kind === "unary" && e.op === "not") {
       const x = truth(e.operand);
       return { all: not(x.any), any: not(x.all) };

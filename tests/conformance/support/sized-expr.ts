@@ -59,6 +59,8 @@ export function sizedEvaluator(root: Expr): (values: ExprValues) => { value: num
             indices.map((index) => index()),
           );
       }
+      case "set":
+        throw new Error("this place has no sets");
       case "unary": {
         const [op, x] = [unaryOps[e.op], of(e.operand).value];
         return () => op(x());

@@ -5,6 +5,7 @@ import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
+import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { fixedExtent, plus, times } from "../sizes.ts";
 import { backwardText } from "./backward-text.ts";
 import { forwardText } from "./forward-text.ts";
@@ -45,6 +46,8 @@ interface Shape {
   readonly groups: number;
   readonly d: number;
   readonly e: number;
+  /** Position of the first query: rows that are no tokens count from 0. */
+  readonly start: Size;
   readonly queries: Size;
   readonly keys: Size;
   readonly early: Size;
@@ -64,6 +67,7 @@ function shapeOf(node: AnyAttention): Shape {
     d: fixedExtent(query[3]!, what),
     e: fixedExtent(value[3]!, what),
     batch: axisExtent(query[0]!.size),
+    start: isTokenAxis(query[1]!) ? "query-start" : 0,
     queries: axisExtent(query[1]!.size),
     keys: axisExtent(value[1]!.size),
     early: node.prepended === null ? 0 : axisExtent(node.prepended.key.axes[0]!.size),
@@ -104,7 +108,7 @@ const coreSizes = (shape: Shape, slots: AttentionSlots): readonly Size[] => [
   shape.batch,
   shape.queries,
   shape.keys,
-  "query-start",
+  shape.start,
   "threads",
   shape.early,
   ...slots.sizes,

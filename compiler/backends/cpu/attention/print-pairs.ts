@@ -5,7 +5,7 @@ import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts"
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { exprPrinter, type ExprLeaves, type ExprPrinter, type PrintedValue } from "../print-expr.ts";
 import { printRanges } from "./print-ranges.ts";
-import { attentionTables, flatIndex, loadElement, type AttentionTable } from "./tables.ts";
+import { attentionTables, flatIndex, loadElement, readSet, type AttentionTable } from "./tables.ts";
 
 export type AnyAttention = AttentionNode | AttentionGradientNode;
 
@@ -85,6 +85,7 @@ function pairPrinter({ slots, tables }: Pairs): ExprPrinter {
       const table = tables[buffer]!;
       return loadElement(table, printer!.name(flatIndex(table, indices, printer!.spread)), type);
     },
+    set: (read, row, element) => readSet(read, tables[read.buffer]!, row, element, printer!),
     uniform: () => {
       throw new Error("random numbers inside attention are not supported: use them on its input or output");
     },

@@ -92,6 +92,9 @@ export function printRanges(
         if (table.dtype !== "i32" || table.extents.length !== 1) return c`lctx_r_any()`;
         return c`lctx_r_load(${table.base}, ${table.extents[0]!}, ${kids[0]!})`;
       }
+      case "set":
+        // Nothing is asked of the words yet: every pair is asked on its own.
+        return e.op === "member" ? c`lctx_r_maybe()` : c`lctx_r(0.0, lctx_max_d(${kids.at(-1)!}.high, 0.0))`;
       case "logit":
       case "operand":
       case "uniform":

@@ -1,9 +1,9 @@
 /** Tables that masks and scores load: where an element lies, kept inside the table for every index. */
 import type { Size } from "../../../../runtime/program.ts";
-import type { ExprType } from "../../../ir/expr.ts";
+import type { ExprType, SetRead } from "../../../ir/expr.ts";
 import type { Node } from "../../../ir/graph.ts";
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
-import type { PrintedValue } from "../print-expr.ts";
+import type { ExprPrinter, PrintedValue } from "../print-expr.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
 
 export interface AttentionTable {
@@ -30,7 +30,7 @@ export function attentionTables(
   });
 }
 
-/** The flat index of an element, each index kept inside its axis. */
+/** The flat index of an element (or of a row, with fewer indices), each index kept inside its axis. */
 export function flatIndex(
   table: AttentionTable,
   indices: readonly PrintedValue[],
@@ -66,4 +66,21 @@ export function loadElement(table: AttentionTable, at: PrintedValue, type: ExprT
     text: whole ? c`lctx_to_real${suffix}(${element})` : c`lctx_truncate${suffix}(${element})`,
     type,
   };
+}
+
+/** What is asked of a row of a set; elements outside its words are no members. */
+export function readSet(
+  { op, type }: SetRead,
+  table: AttentionTable,
+  row: readonly PrintedValue[],
+  element: PrintedValue,
+  { name, spread }: ExprPrinter,
+): PrintedValue {
+  const at = name(flatIndex(table, row, spread));
+  const form = at.form === "lanes" || element.form === "lanes" ? "lanes" : "single";
+  const words = c`(int32_t)(${table.extents.at(-1)!})`;
+  const [rows, elements] = form === "lanes" ? [spread(at), spread(element)] : [at.text, element.text];
+  const suffix = form === "lanes" ? c`_v` : c`_s`;
+  const text = c`lctx_${op === "member" ? c`member` : c`rank`}${suffix}(${table.base}, ${words}, ${rows}, ${elements})`;
+  return { text, type, form, scope: Math.max(at.scope, element.scope) };
 }

@@ -20,7 +20,7 @@ function fixed(axis: Axis, site: string): number {
   return axis.size.value;
 }
 
-/** Sizes of an attention's operands. Throws where text comes after learned rows and the mask asks for the length. */
+/** Sizes of an attention's operands. Throws where text comes after learned rows and the mask asks for the length, and for rows that are no tokens. */
 export function shapeOf(node: AnyAttention): AttentionShape {
   const query = node.regions[0]!.query.axes;
   const value = node.value.axes;
@@ -29,6 +29,9 @@ export function shapeOf(node: AnyAttention): AttentionShape {
   const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
   if (size.kind === "length" && size.plus !== 0 && asksLength)
     throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
+  for (const rows of [query[1]!, value[1]!])
+    if (rows.size.kind === "length" && rows.size.by !== 1)
+      throw new Error(`${node.site}: no kernel yet for queries or keys over blocks (axis ${rows.name})`);
   return {
     heads: fixed(query[2]!, node.site),
     groups: fixed(value[2]!, node.site),

@@ -11,7 +11,11 @@ export interface AttentionSizes {
 export const decodeLimits = { queries: 16, keys: 256 } as const;
 
 const sizeOf = (size: AxisSize, sizes: AttentionSizes): number =>
-  size.kind === "fixed" ? size.value : size.kind === "batch" ? sizes.batch : sizes.length + size.plus;
+  size.kind === "fixed"
+    ? size.value
+    : size.kind === "batch"
+      ? sizes.batch
+      : Math.ceil((sizes.length + size.plus) / size.by);
 
 /**
  * True where splitting keys over blocks pays. The forward kernel has tiles of 64 rows of one head: up to 16 queries
