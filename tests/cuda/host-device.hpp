@@ -144,6 +144,7 @@ static inline void host_matrices(unsigned (&r)[4], const unsigned short *row, bo
   __syncwarp();
 }
 
+static inline int lctx_neg(int x) { return -x; }
 static inline float lctx_ex2(float x) { return exp2f(x); }
 static inline float lctx_tanh(float x) { return tanhf(x); }
 static inline float lctx_sqrt(float x) { return sqrtf(x); }

@@ -20,11 +20,12 @@ static inline int __float2int_ru(float x) { return (int)ceilf(x); }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
+static inline int lctx_neg(int x) { return -x; }
 `;
 
 /** PTX has no host form: the accurate functions are printed without it. */
 const withoutPtx = (text: string): string =>
-  text.replace(/LCTX_DEVICE float lctx_ex2\(float x\) \{[\s\S]*?\n\}/, "");
+  text.replaceAll(/LCTX_DEVICE \w+ lctx_(ex2|neg)\(\w+ x\) \{[\s\S]*?\n\}/g, "");
 
 /** Compiles parts, each in a namespace of its own, and loads them; null where there is no C++ compiler. */
 export function loadOnHost(prelude: string, parts: readonly string[]): ReturnType<typeof koffi.load> | null {

@@ -1,5 +1,12 @@
 /** Prints scalar expressions as CUDA C++: straight-line constants, one for each shared part. */
-import { exprChildren, type BinaryOp, type Expr, type ExprType, type UnaryOp } from "../../ir/expr.ts";
+import {
+  binary,
+  exprChildren,
+  type BinaryOp,
+  type Expr,
+  type ExprType,
+  type UnaryOp,
+} from "../../ir/expr.ts";
 import { c, identifier, joinFragments, realLiteral, type Fragment } from "../../ir/kernel.ts";
 
 /** What the leaves are in the place where an expression is printed: names or literals, safe to repeat. A leaf the place does not have should throw. */
@@ -45,7 +52,7 @@ const call = (name: Fragment): UnaryRule => {
 };
 
 const unaryRules: { readonly [K in UnaryOp]: UnaryRule } = {
-  neg: (x) => c`(-${x})`,
+  neg: (x, type) => (type === "int" ? c`lctx_neg(${x})` : c`(-${x})`),
   abs: (x, type) => (type === "int" ? c`abs(${x})` : c`fabsf(${x})`),
   exp: call(c`exp`),
   log: call(c`log`),
@@ -91,6 +98,23 @@ function powerOfTwo(e: Expr): number | null {
   if (e.kind !== "constant" || e.type !== "int" || e.value <= 0 || e.value > 2 ** 30) return null;
   const power = Math.log2(e.value);
   return Number.isInteger(power) ? power : null;
+}
+
+const negated = (e: Expr): Expr | null =>
+  e.kind === "unary" && e.op === "neg" && e.type === "int" ? e.operand : null;
+
+/** Sums and differences in place of negated whole numbers, which cost an instruction of their own. */
+function withoutNegation(e: Expr): Expr {
+  const operand = negated(e);
+  if (operand !== null) {
+    const inner = withoutNegation(operand);
+    if (inner.kind === "binary" && inner.op === "sub") return binary("sub", inner.right, inner.left);
+    return negated(inner) ?? e;
+  }
+  if (e.kind !== "binary" || (e.op !== "add" && e.op !== "sub")) return e;
+  const [left, right] = [negated(e.left), negated(e.right)];
+  if (right !== null) return binary(e.op === "add" ? "sub" : "add", e.left, right);
+  return left !== null && e.op === "add" ? binary("sub", e.right, left) : e;
 }
 
 /** A printer over the given leaves. Names start with `word`, so that two printers may share a function. */
@@ -144,7 +168,8 @@ export function cudaPrinter(leaves: CudaLeaves, word: string): CudaPrinter {
   const print = (e: Expr): Fragment => {
     const known = done.get(e);
     if (known !== undefined) return known;
-    const text = compute(e, exprChildren(e).map(print));
+    const plain = withoutNegation(e);
+    const text = plain === e ? compute(e, exprChildren(e).map(print)) : print(plain);
     done.set(e, text);
     return text;
   };

@@ -21,6 +21,15 @@ LCTX_DEVICE int lctx_mod(int a, int b) {
   const int r = a % b;
   return r + ((r != 0 && (r < 0) != (b < 0)) ? b : 0);
 }
+/*
+ * Minus x in two steps. ptxas of CUDA 12.9 to 13.3 makes one instruction of min(min(a, -b), c), VIMNMX3 of compute
+ * capability 9.0 and above, and loses the sign of b; of these two steps it makes no sign.
+ */
+LCTX_DEVICE int lctx_neg(int x) {
+  int y;
+  asm("{ .reg .s32 t; not.b32 t, %1; add.s32 %0, t, 1; }" : "=r"(y) : "r"(x));
+  return y;
+}
 LCTX_DEVICE float lctx_ex2(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
