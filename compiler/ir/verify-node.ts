@@ -14,6 +14,7 @@ import {
 import { nodeOperands, type NodeOf } from "./graph-operands.ts";
 import { nodeResults } from "./graph-results.ts";
 import type { AttentionCore, Axis, Node, NodeKind } from "./graph.ts";
+import { checkTurn, checkWeighting, type CheckLeaves } from "./verify-weight.ts";
 
 type Check<K extends NodeKind> = (node: NodeOf<K>, fail: (problem: string) => void) => void;
 type Fail = (problem: string) => void;
@@ -111,6 +112,12 @@ function checkCore(node: AttentionCore, fail: Fail): void {
   checkExpr(node.score, "score", { ...over, logit: true }, fail);
   if (node.score.type !== "real") fail(`score is ${node.score.type}`);
   for (const region of node.regions) checkExpr(region.when, "a region", over, fail);
+  const check: CheckLeaves = (e, what, indices, logit) =>
+    checkExpr(e, what, { ...over, indices: new Set(indices), logit }, fail);
+  checkWeighting(node, check, fail);
+  const width = first.query.axes[3]!.size;
+  for (const { turn } of node.regions)
+    if (turn !== null) checkTurn(turn, width.kind === "fixed" ? width.value : 0, check, fail);
   const last = node.regions.at(-1)!.when;
   if (last.kind !== "constant" || last.value !== 1) fail("the last region is not for all pairs");
   if (node.prepended !== null) {
@@ -263,6 +270,13 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
       logit: true,
     };
     checkExpr(node.scoreSlope, "score slope", over, fail);
+    if ((node.weight === null) !== (node.weightSlopes === null))
+      fail("has slopes of a weight, or misses them");
+    if (node.weightSlopes !== null) {
+      const { row, block, factors } = node.weightSlopes;
+      for (const slope of [row, block, ...factors]) checkExpr(slope, "a weight's slope", over, fail);
+      if (factors.length !== node.weight?.cases.length) fail("has not one slope for each case");
+    }
     for (const { buffer, loads } of node.bufferGradients) {
       if (node.buffers[buffer]?.dtype !== "f32") fail(`buffer ${buffer} is no table of reals`);
       for (const { indices, slope } of loads) {

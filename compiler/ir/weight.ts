@@ -67,3 +67,23 @@ export interface WeightNormaliser {
   /** Row scope: logarithm of one more term of the denominator (real over `q`, `h`, sizes, loads), that weighs no key. */
   readonly sink?: Expr;
 }
+
+const mapNormaliser = (of: Normaliser, change: (e: Expr) => Expr): Normaliser => {
+  const [guard, score] = [change(of.guard), change(of.score)];
+  return guard === of.guard && score === of.score ? of : { guard, score };
+};
+
+/** The weight with every expression changed; the very same weight when none is. */
+export function mapWeight(weight: Weight, change: (e: Expr) => Expr): Weight {
+  const row = weight.row === null ? null : mapNormaliser(weight.row, change);
+  const own = weight.block?.inner ?? null;
+  const inner = own === null ? null : mapNormaliser(own, change);
+  const block = weight.block === null || inner === own ? weight.block : { ...weight.block, inner };
+  const cases = weight.cases.map((one) => {
+    const [when, factor] = [change(one.when), one.factor === null ? null : change(one.factor)];
+    return when === one.when && factor === one.factor ? one : { ...one, when, factor };
+  });
+  const unchanged =
+    row === weight.row && block === weight.block && cases.every((one, n) => one === weight.cases[n]);
+  return unchanged ? weight : { row, block, cases };
+}
