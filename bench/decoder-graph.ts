@@ -146,10 +146,12 @@ function attention(
   const sameDocument = eq(load(0, [index("q")], "int"), load(0, [index("k")], "int"));
   const out = g.add(site, [batch, tokens, fixed("h", shape.heads), fixed("e", dims)], {
     kind: "attention",
-    regions: [{ query, key, when: constant(1, "bool") }],
+    regions: [{ query, key, when: constant(1, "bool"), turn: null }],
     value,
     mask: documents === null ? causal : and(causal, sameDocument),
     score: logit,
+    weight: null,
+    sink: null,
     buffers: documents === null ? [] : [documents],
     scale: 1 / Math.sqrt(dims),
     prepended: null,

@@ -14,8 +14,10 @@ import type {
   AxisSize,
   Graph,
   InputNode,
+  LoadSlope,
   Node,
   ReduceNode,
+  Region,
 } from "./graph.ts";
 import type { NodeKind, RotateNode } from "./graph.ts";
 import { nodeProblems } from "./verify-node.ts";
@@ -212,8 +214,15 @@ export const rotateNode = (
     ...placed(at),
   });
 
+/** An attention's parts; it has no weight, no sink and no turns unless they are given. */
+export interface AttentionParts extends Omit<AttentionCore, "regions" | "weight" | "sink"> {
+  readonly regions: readonly (Omit<Region, "turn"> & Partial<Pick<Region, "turn">>)[];
+  readonly weight?: AttentionCore["weight"];
+  readonly sink?: AttentionCore["sink"];
+}
+
 /** Output [b,t,h,e]; result 1 is the log-sum-exp [b,t,h]. */
-export const attentionNode = (core: AttentionCore, at: Place): NodeOf<"attention"> =>
+export const attentionNode = (core: AttentionParts, at: Place): NodeOf<"attention"> =>
   checked<"attention">({
     kind: "attention",
     ...coreOf(core),
@@ -222,21 +231,33 @@ export const attentionNode = (core: AttentionCore, at: Place): NodeOf<"attention
     ...placed(at),
   });
 
-const coreOf = (core: AttentionCore): AttentionCore => ({
-  regions: core.regions,
+const coreOf = (core: AttentionParts): AttentionCore => ({
+  regions: core.regions.map((region) => ({ ...region, turn: region.turn ?? null })),
   value: core.value,
   mask: core.mask,
   score: core.score,
+  weight: core.weight ?? null,
+  sink: core.sink ?? null,
   buffers: core.buffers,
   scale: core.scale,
   prepended: core.prepended,
 });
 
+/** Slopes of an attention's expressions; a load is the score's unless its part is given. */
+export interface AttentionSlopeParts {
+  readonly scoreSlope: Expr;
+  readonly weightSlopes?: AttentionGradientNode["weightSlopes"];
+  readonly bufferGradients: readonly {
+    readonly buffer: number;
+    readonly loads: readonly (Omit<LoadSlope, "part"> & Partial<Pick<LoadSlope, "part">>)[];
+  }[];
+}
+
 /** The adjoint of `attention` for a gradient of its output. */
 export const attentionGradientNode = (
   attention: NodeOf<"attention">,
   outputGradient: Node,
-  slopes: Pick<AttentionGradientNode, "scoreSlope" | "bufferGradients">,
+  slopes: AttentionSlopeParts,
   at: Place,
 ): NodeOf<"attention-gradient"> =>
   checked<"attention-gradient">({
@@ -246,7 +267,11 @@ export const attentionGradientNode = (
     logSumExp: resultNode(attention, 1),
     outputGradient,
     scoreSlope: slopes.scoreSlope,
-    bufferGradients: slopes.bufferGradients,
+    weightSlopes: slopes.weightSlopes ?? null,
+    bufferGradients: slopes.bufferGradients.map(({ buffer, loads }) => ({
+      buffer,
+      loads: loads.map((load) => ({ ...load, part: load.part ?? "score" })),
+    })),
     axes: attention.regions[0]!.query.axes,
     dtype: "f32",
     ...placed(at),

@@ -12,6 +12,7 @@ import type {
   PairReduceNode,
   SelectNode,
 } from "./graph-pairs.ts";
+import type { Weight } from "./weight.ts";
 
 /**
  * `length` counts the tokens of a row (plus `plus` prepended ones), or blocks of `by` of them: ⌈(length + plus) / by⌉.
@@ -169,6 +170,16 @@ export interface Region {
   readonly query: Node;
   readonly key: Node;
   readonly when: Expr;
+  /** Rotates the query anew for each block of keys; null: the query is taken as it is. */
+  readonly turn: Turn | null;
+}
+
+/** The logit of a pair is scale · ⟨R(position(q, k, h)) query[q], key[k]⟩, with R as of a rotation. */
+export interface Turn extends Pick<RotateNode, "angle" | "scale" | "rotated" | "layout"> {
+  /** Real or int over `q`, `k`, `h`, sizes, loads; the same for all k of one block. No gradient reaches its loads. */
+  readonly position: Expr;
+  /** Keys of a block. */
+  readonly by: number;
 }
 
 /** What all nodes over pairs of a query and a key share. */
@@ -190,13 +201,24 @@ export interface PairCore {
 export interface AttentionCore extends PairCore {
   /** [b, t', g, e]. */
   readonly value: Node;
-  /** Real over the logit, `q`, `k`, `h`, sizes, loads. */
+  /** Real over the logit, `q`, `k`, `h`, sizes, loads. The logit itself where there is a weight. */
   readonly score: Expr;
-  /** Keys and values [p, g, d] that every query sees, before the text, with region 0's query; no score, no mask. null when there are none. */
+  /** What replaces softmax(mask, score); null: nothing does. */
+  readonly weight: Weight | null;
+  /** Real over `q`, `h`, sizes, loads: logarithm of one more term of the row normaliser's denominator, that weighs no key. */
+  readonly sink: Expr | null;
+  /**
+   * Keys and values [p, g, d] that every query sees, before the text, with region 0's query as it is; no score, no mask.
+   * They share the row normaliser, which a weight must have then. null when there are none.
+   */
   readonly prepended: { readonly key: Node; readonly value: Node } | null;
 }
 
-/** softmax(mask, score(scale · q·k)) · value: results: 0 output [b,t,h,e]; 1 log-sum-exp [b,t,h]. A row without keys gives 0 and −inf. */
+/**
+ * softmax(mask, score(scale · q·k)) · value, or the weight's · value: results: 0 output [b,t,h,e]; 1 log-sum-exp [b,t,h] of
+ * the row normaliser, sink and keys before the text included. A row without keys gives 0 and −inf (the sink where there
+ * is one); a weight without a row normaliser has log-sum-exp 0.
+ */
 export interface AttentionNode extends NodeBase, AttentionCore {
   readonly kind: "attention";
 }
@@ -212,11 +234,30 @@ export interface AttentionGradientNode extends NodeBase, AttentionCore {
   readonly outputGradient: Node;
   /** d score / d logit, an Expr over the same leaves. */
   readonly scoreSlope: Expr;
-  /** Which buffers get gradients, and d score / d (element loaded): one entry for each load in the score. */
+  /** Slopes of the weight's expressions by the logit; null without a weight. */
+  readonly weightSlopes: WeightSlopes | null;
+  /** Which buffers get gradients, and the slope by the element loaded: one entry for each load in an expression. */
   readonly bufferGradients: readonly {
     readonly buffer: number;
-    readonly loads: readonly { readonly indices: readonly Expr[]; readonly slope: Expr }[];
+    readonly loads: readonly LoadSlope[];
   }[];
+}
+
+/** d / d logit of the row's score, the block's score (0 where there is none) and the factor of each case. */
+export interface WeightSlopes {
+  readonly row: Expr;
+  readonly block: Expr;
+  readonly factors: readonly Expr[];
+}
+
+/** Which expression of an attention loads: its score, sink, a normaliser's score, or the factor of the n-th case. */
+export type LoadingPart = "score" | "sink" | "row" | "block" | number;
+
+/** One load of a real element: where it is, in which expression, and that expression's slope by it. */
+export interface LoadSlope {
+  readonly indices: readonly Expr[];
+  readonly slope: Expr;
+  readonly part: LoadingPart;
 }
 
 /** −log softmax(logits)[target] over the last axis; 0 where the target is −1. Results: 0 loss [b,t]; 1 log-sum-exp [b,t]. */

@@ -2,7 +2,7 @@
 import { exprEvaluator, noValues, type ExprValues } from "./evaluate-expr.ts";
 import type { NodeOf } from "./graph-operands.ts";
 import { isTokenAxis } from "./graph-axes.ts";
-import type { AttentionCore, Axis, PairCore } from "./graph.ts";
+import type { AttentionCore, Axis, PairCore, Turn } from "./graph.ts";
 import {
   emptyTensor,
   extents,
@@ -10,6 +10,7 @@ import {
   type Float64Tensor,
   type InterpretSizes,
 } from "./interpret-tensor.ts";
+import { rowAdjoint, rowWeigher, type WeighedPair, type WeighedRow } from "./interpret-weight.ts";
 
 export interface AttentionContext {
   readonly value: (node: AttentionCore["value"]) => Float64Tensor;
@@ -17,31 +18,30 @@ export interface AttentionContext {
   readonly scalar: (name: string) => number;
 }
 
-/** One pair of the walk: where its query, key and value lie, its logit after `score`, and what its loads are. */
-interface Pair {
-  /** −1 − n for prepended key n. */
-  readonly k: number;
+/** One pair of the walk: where its query, key and value lie, its logit, and whether the mask holds. */
+interface Pair extends WeighedPair {
   readonly region: number;
   readonly queryAt: number;
   readonly keyAt: number;
   readonly valueAt: number;
-  readonly logit: number;
-  readonly score: number;
+  /** The query as this pair reads it, from `from` on: turned, where the region turns it. */
+  readonly query: { readonly data: Float64Array; readonly from: number };
+  readonly turn: Rotation | null;
 }
 
 /** What a walk reads of a node; a node without values or prepended keys says so. */
 export type WalkedPairs = PairCore &
-  Pick<AttentionCore, "score" | "prepended"> & { readonly value: AttentionCore["value"] | null };
+  Pick<AttentionCore, "prepended"> & {
+    readonly value: AttentionCore["value"] | null;
+    /** Whether hidden pairs are walked, too: a weight's normalisers may count them. */
+    readonly all: boolean;
+  };
 
-export interface RowWalk {
+export interface RowWalk extends WeighedRow {
   readonly batch: number;
-  readonly q: number;
-  readonly h: number;
   /** Number of this row in [b, t, h]. */
   readonly row: number;
   readonly pairs: readonly Pair[];
-  /** Leaves at one pair, for further expressions; they hold until the next pair is asked for. */
-  readonly valuesAt: (pair: Pair) => ExprValues;
 }
 
 /** Reads element `indices` of a buffer in row `batch`. */
@@ -83,7 +83,44 @@ export const sizeReader =
     return name === "step" ? (sizes.step ?? 0) : sizes[name];
   };
 
-/** Calls `visit` for each row of [b, t, h], with the pairs that it sees. */
+/** A rotation of `rotated` dimensions by one position: which element goes with which, and their cosine and sine. */
+type Rotation = readonly {
+  readonly first: number;
+  readonly second: number;
+  readonly cos: number;
+  readonly sin: number;
+}[];
+
+/** The rotation of a turn at the position that its leaves give. */
+function turner(turn: Turn): (values: ExprValues) => Rotation {
+  const [position, angle, scale] = [turn.position, turn.angle, turn.scale].map(exprEvaluator);
+  const half = turn.rotated / 2;
+  return (values) => {
+    const at = position!(values);
+    return Array.from({ length: half }, (_, m) => {
+      const own = { ...values, index: () => m };
+      const [radians, factor] = [at * angle!(own), scale!(own)];
+      return {
+        first: turn.layout === "half" ? m : 2 * m,
+        second: turn.layout === "half" ? m + half : 2 * m + 1,
+        cos: factor * Math.cos(radians),
+        sin: factor * Math.sin(radians),
+      };
+    });
+  };
+}
+
+/** A row of numbers, rotated; with `sign` −1 by the adjoint. */
+function rotatedRow(row: Float64Array, rotation: Rotation, sign: 1 | -1): Float64Array {
+  const out = row.slice();
+  for (const { first, second, cos, sin } of rotation) {
+    out[first] = row[first]! * cos - sign * row[second]! * sin;
+    out[second] = sign * row[first]! * sin + row[second]! * cos;
+  }
+  return out;
+}
+
+/** Calls `visit` for each row of [b, t, h], with the pairs that it sees; with `all`, with all. */
 export function walkRows(core: WalkedPairs, context: AttentionContext, visit: (row: RowWalk) => void): void {
   const queries = core.regions.map(({ query }) => context.value(query).data);
   const keys = core.regions.map(({ key }) => context.value(key).data);
@@ -102,8 +139,8 @@ export function walkRows(core: WalkedPairs, context: AttentionContext, visit: (r
   const e = core.value === null ? 0 : extents(core.value.axes, context.sizes)[3]!;
   const start = isTokenAxis(core.regions[0]!.query.axes[1]!) ? (context.sizes["query-start"] ?? 0) : 0;
   const mask = exprEvaluator(core.mask);
-  const score = exprEvaluator(core.score);
   const whens = core.regions.map(({ when }) => exprEvaluator(when));
+  const turns = core.regions.map(({ turn }) => (turn === null ? null : turner(turn)));
   const load = loader(core.buffers, context);
   const prepended = core.prepended === null ? null : context.value(core.prepended.key);
   const dot = (a: Float64Array, at: number, b: Float64Array, bt: number): number => {
@@ -145,25 +182,32 @@ export function walkRows(core: WalkedPairs, context: AttentionContext, visit: (r
             queryAt,
             keyAt,
             valueAt: (n * groups + group) * e,
+            query: { data: queries[0]!, from: queryAt },
+            turn: null,
             logit,
-            score: logit,
+            seen: true,
           });
         }
         for (let k = 0; k < keyRows; k++) {
-          if (mask(at(k, NaN)) === 0) continue;
+          const seen = mask(at(k, NaN)) !== 0;
+          if (!seen && !core.all) continue;
           const region = whens.findIndex((when) => when(at(k, NaN)) !== 0);
+          const turn = turns[region]!?.(at(k, NaN)) ?? null;
+          const query =
+            turn === null
+              ? { data: queries[region]!, from: queryAt }
+              : { data: rotatedRow(queries[region]!.slice(queryAt, queryAt + d), turn, 1), from: 0 };
           const keyAt = ((b * keyRows + k) * groups + group) * d;
-          const logit = core.scale * dot(queries[region]!, queryAt, keys[region]!, keyAt);
+          const logit = core.scale * dot(query.data, query.from, keys[region]!, keyAt);
           const valueAt = ((b * keyRows + k) * groups + group) * e;
-          pairs.push({ k, region, queryAt, keyAt, valueAt, logit, score: score(at(k, logit)) });
+          pairs.push({ k, region, queryAt, keyAt, valueAt, query, turn, logit, seen });
         }
         visit({
           batch: b,
-          q: start + row,
-          h,
           row: (b * rows + row) * heads + h,
           pairs,
           valuesAt: (pair) => at(pair.k, pair.logit),
+          rowValues: () => at(NaN, NaN),
         });
       }
 }
@@ -179,21 +223,15 @@ export function interpretAttention(
   const e = shape[3]!;
   const values = context.value(node.value).data;
   const prepended = node.prepended === null ? null : context.value(node.prepended.value).data;
-  walkRows(node, context, ({ row, pairs }) => {
-    const largest = pairs.reduce((max, pair) => Math.max(max, pair.score), -Infinity);
-    if (largest === -Infinity) {
-      logSumExp.data[row] = -Infinity;
-      return;
-    }
-    let total = 0;
-    for (const pair of pairs) {
-      const weight = Math.exp(pair.score - largest);
-      total += weight;
+  const weigh = rowWeigher(node);
+  walkRows({ ...node, all: node.weight !== null }, context, (walk) => {
+    const { row, pairs } = walk;
+    const { weights, lse } = weigh(walk);
+    logSumExp.data[row] = lse;
+    pairs.forEach((pair, n) => {
       const from = pair.k < 0 ? prepended! : values;
-      for (let i = 0; i < e; i++) output.data[row * e + i]! += weight * from[pair.valueAt + i]!;
-    }
-    for (let i = 0; i < e; i++) output.data[row * e + i]! /= total;
-    logSumExp.data[row] = largest + Math.log(total);
+      for (let i = 0; i < e; i++) output.data[row * e + i]! += weights[n]! * from[pair.valueAt + i]!;
+    });
   });
   return [output, logSumExp];
 }
@@ -212,63 +250,64 @@ export function interpretAttentionGradient(
   const dPrepended =
     node.prepended === null ? null : { key: like(node.prepended.key), value: like(node.prepended.value) };
   const data = (other: AttentionCore["value"]): Float64Array => context.value(other).data;
-  const [queries, keys] = [
-    node.regions.map(({ query }) => data(query)),
-    node.regions.map(({ key }) => data(key)),
-  ];
+  const keys = node.regions.map(({ key }) => data(key));
   const values = data(node.value);
   const prepended =
     node.prepended === null ? null : { key: data(node.prepended.key), value: data(node.prepended.value) };
   const [output, logSumExp, gradient] = [data(node.output), data(node.logSumExp), data(node.outputGradient)];
   const d = extents(node.axes, context.sizes)[3]!;
   const e = extents(node.value.axes, context.sizes)[3]!;
-  const slope = exprEvaluator(node.scoreSlope);
+  const adjoint = rowAdjoint(node);
   const loads = node.bufferGradients.map(({ loads: entries }) =>
     entries.map((entry) => ({
+      part: entry.part,
       indices: entry.indices.map(exprEvaluator),
       slope: exprEvaluator(entry.slope),
     })),
   );
-  walkRows(node, context, ({ batch, row, pairs, valuesAt }) => {
+  walkRows({ ...node, all: node.weight !== null }, context, (walk) => {
+    const { row, pairs } = walk;
+    const upstream = gradient.subarray(row * e, (row + 1) * e);
     let delta = 0;
-    for (let i = 0; i < e; i++) delta += gradient[row * e + i]! * output[row * e + i]!;
-    for (const pair of pairs) {
+    for (let i = 0; i < e; i++) delta += upstream[i]! * output[row * e + i]!;
+    const dWeights = pairs.map((pair) => {
+      const from = pair.k < 0 ? prepended!.value : values;
+      let total = 0;
+      for (let i = 0; i < e; i++) total += upstream[i]! * from[pair.valueAt + i]!;
+      return total;
+    });
+    const found = adjoint(walk, dWeights, logSumExp[row]!, delta);
+    pairs.forEach((pair, n) => {
       const early = pair.k < 0;
-      const weight = Math.exp(pair.score - logSumExp[row]!);
-      const from = early ? prepended!.value : values;
       const dFrom = early ? dPrepended!.value.data : dValue.data;
-      let dWeight = 0;
-      for (let i = 0; i < e; i++) {
-        dWeight += gradient[row * e + i]! * from[pair.valueAt + i]!;
-        dFrom[pair.valueAt + i]! += weight * gradient[row * e + i]!;
-      }
-      const dScore = weight * (dWeight - delta);
-      const leaves = early ? null : valuesAt(pair);
-      const dLogit = node.scale * dScore * (leaves === null ? 1 : slope(leaves));
+      for (let i = 0; i < e; i++) dFrom[pair.valueAt + i]! += found.weights[n]! * upstream[i]!;
+      const dLogit = node.scale * found.logits[n]!;
       const [key, dKey] = early
         ? [prepended!.key, dPrepended!.key.data]
         : [keys[pair.region]!, dKeys[pair.region]!.data];
-      const [query, dQuery] = [queries[pair.region]!, dQueries[pair.region]!.data];
+      const own = key.slice(pair.keyAt, pair.keyAt + d);
+      const back = pair.turn === null ? own : rotatedRow(own, pair.turn, -1);
+      const dQuery = dQueries[pair.region]!.data;
       for (let i = 0; i < d; i++) {
-        dQuery[pair.queryAt + i]! += dLogit * key[pair.keyAt + i]!;
-        dKey[pair.keyAt + i]! += dLogit * query[pair.queryAt + i]!;
+        dQuery[pair.queryAt + i]! += dLogit * back[i]!;
+        dKey[pair.keyAt + i]! += dLogit * pair.query.data[pair.query.from + i]!;
       }
-      if (leaves === null) continue;
-      loads.forEach((entries, n) => {
-        const table = dBuffers[n]!;
-        const { axes } = node.buffers[node.bufferGradients[n]!.buffer]!;
-        const tableStrides = strides(table.shape);
-        for (const entry of entries) {
-          const share = entry.slope(leaves);
-          if (share === 0) continue;
+    });
+    loads.forEach((entries, n) => {
+      const table = dBuffers[n]!;
+      const { axes } = node.buffers[node.bufferGradients[n]!.buffer]!;
+      const tableStrides = strides(table.shape);
+      for (const entry of entries)
+        found.visit(entry.part, (share, leaves) => {
+          const slope = entry.slope(leaves);
+          if (slope === 0 || share === 0) return;
           const indices = entry.indices.map((index) => index(leaves));
           // The index along a batch axis is implied: it is the pair's own.
-          const places = axes.map(({ name }) => (name === "b" ? batch : indices.shift()!));
+          const places = axes.map(({ name }) => (name === "b" ? walk.batch : indices.shift()!));
           const at = places.reduce((sum, place, axis) => sum + place * tableStrides[axis]!, 0);
-          table.data[at]! += dScore * share;
-        }
-      });
-    }
+          table.data[at]! += share * slope;
+        });
+    });
   });
   return [
     ...node.regions.flatMap((_, n) => [dQueries[n]!, dKeys[n]!]),

@@ -1,11 +1,10 @@
 /** The meaning of log-sum-exps and folds over pairs in float64: every pair that the mask lets through, one at a time. */
 import { exprEvaluator } from "./evaluate-expr.ts";
-import { logit } from "./expr.ts";
 import type { NodeOf } from "./graph-operands.ts";
 import { walkRows, type AttentionContext } from "./interpret-attention.ts";
 import { emptyTensor, extents, folds, strides, type Float64Tensor } from "./interpret-tensor.ts";
 
-const alone = { value: null, prepended: null } as const;
+const alone = { value: null, prepended: null, all: false } as const;
 
 /** log Σ exp(score) [b, t, h]; −∞ for a row without keys. */
 export function interpretLogSumExp(
@@ -13,9 +12,11 @@ export function interpretLogSumExp(
   context: AttentionContext,
 ): readonly Float64Tensor[] {
   const out = emptyTensor(extents(node.axes, context.sizes));
-  walkRows({ ...node, ...alone }, context, ({ row, pairs }) => {
-    const largest = pairs.reduce((max, pair) => Math.max(max, pair.score), -Infinity);
-    const total = pairs.reduce((sum, pair) => sum + Math.exp(pair.score - largest), 0);
+  const score = exprEvaluator(node.score);
+  walkRows({ ...node, ...alone }, context, ({ row, pairs, valuesAt }) => {
+    const scores = pairs.map((pair) => score(valuesAt(pair)));
+    const largest = scores.reduce((max, own) => Math.max(max, own), -Infinity);
+    const total = scores.reduce((sum, own) => sum + Math.exp(own - largest), 0);
     out.data[row] = largest === -Infinity ? -Infinity : largest + Math.log(total);
   });
   return [out];
@@ -32,7 +33,7 @@ export function interpretPairReduce(
   const steps = strides(out.shape);
   const body = exprEvaluator(node.body);
   const targets = node.targets.map(exprEvaluator);
-  walkRows({ ...node, ...alone, score: logit }, context, ({ batch, pairs, valuesAt }) => {
+  walkRows({ ...node, ...alone }, context, ({ batch, pairs, valuesAt }) => {
     for (const pair of pairs) {
       const leaves = valuesAt(pair);
       const places = [batch, ...targets.map((target) => target(leaves))];

@@ -1,21 +1,73 @@
 /** Stable, diffable text of a Graph: one line a node, numbered in order, then the outputs by name. */
 import { showAxes, showSize } from "./graph-axes.ts";
 import { nodeOperands, type NodeOf } from "./graph-operands.ts";
-import type { AttentionCore, Graph, Node, NodeKind, PairCore } from "./graph.ts";
+import type {
+  AttentionCore,
+  Graph,
+  LoadSlope,
+  Node,
+  NodeKind,
+  PairCore,
+  Turn,
+  WeightSlopes,
+} from "./graph.ts";
 import { showExpr } from "./print-expr.ts";
+import type { Normaliser, Weight } from "./weight.ts";
+
+const showNormaliser = ({ guard, score }: Normaliser): string => `{${showExpr(guard)}} {${showExpr(score)}}`;
+
+const showWeight = ({ row, block, cases }: Weight): string[] => [
+  ...(row === null ? [] : [`row ${showNormaliser(row)}`]),
+  ...(block === null ? [] : [`blocks of ${block.size}`]),
+  ...(block?.inner ? [`block ${showNormaliser(block.inner)}`] : []),
+  ...cases.map(({ when, row: at, local, factor }) => {
+    const factors = [
+      ...(at === null ? [] : [`row(${at})`]),
+      ...(local ? ["block"] : []),
+      ...(factor === null ? [] : [`{${showExpr(factor)}}`]),
+    ];
+    return `case {${showExpr(when)}} ${factors.length === 0 ? "1" : factors.join(" * ")}`;
+  }),
+];
+
+const showTurn = (turn: Turn): string[] => [
+  `turn by ${turn.by}`,
+  `${turn.layout} ${turn.rotated}`,
+  `at {${showExpr(turn.position)}}`,
+  `angle {${showExpr(turn.angle)}}`,
+  `scale {${showExpr(turn.scale)}}`,
+];
 
 const pairs = (node: PairCore, ...own: readonly string[]): string[] => [
   `scale ${node.scale}`,
   `mask {${showExpr(node.mask)}}`,
   ...own,
-  ...(node.regions.length > 1 ? node.regions.map(({ when }) => `when {${showExpr(when)}}`) : []),
+  ...node.regions.flatMap(({ when, turn }) => [
+    ...(node.regions.length > 1 ? [`when {${showExpr(when)}}`] : []),
+    ...(turn === null ? [] : showTurn(turn)),
+  ]),
   ...(node.buffers.length > 0 ? [`buffers ${node.buffers.length}`] : []),
 ];
 
 const core = (node: AttentionCore): string[] => [
-  ...pairs(node, `score {${showExpr(node.score)}}`),
+  ...pairs(
+    node,
+    `score {${showExpr(node.score)}}`,
+    ...(node.weight === null ? [] : showWeight(node.weight)),
+    ...(node.sink === null ? [] : [`sink {${showExpr(node.sink)}}`]),
+  ),
   ...(node.prepended === null ? [] : ["prepended"]),
 ];
+
+const showWeightSlopes = ({ row, block, factors }: WeightSlopes): string[] => [
+  `row slope {${showExpr(row)}}`,
+  `block slope {${showExpr(block)}}`,
+  ...factors.map((factor) => `case slope {${showExpr(factor)}}`),
+];
+
+/** The part is left out for the score. */
+const showLoadSlope = ({ indices, slope, part }: LoadSlope): string =>
+  `${part === "score" ? "" : `${typeof part === "number" ? `case ${part}` : part} `}[${indices.map(showExpr).join(", ")}] {${showExpr(slope)}}`;
 
 /** What a line says of a node besides kind, operands, axes and site. */
 const details: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly string[] } = {
@@ -40,9 +92,9 @@ const details: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly string[
   "attention-gradient": (node) => [
     ...core(node),
     `slope {${showExpr(node.scoreSlope)}}`,
+    ...(node.weightSlopes === null ? [] : showWeightSlopes(node.weightSlopes)),
     ...node.bufferGradients.map(
-      ({ buffer, loads }) =>
-        `buffer${buffer} ${loads.map(({ indices, slope }) => `[${indices.map(showExpr).join(", ")}] {${showExpr(slope)}}`).join(" ")}`,
+      ({ buffer, loads }) => `buffer${buffer} ${loads.map(showLoadSlope).join(" ")}`,
     ),
   ],
   select: (node) => [

@@ -33,6 +33,7 @@ import {
   noLeaves,
   type Fail,
 } from "./verify-parts.ts";
+import { checkTurn, checkWeighting, type CheckLeaves } from "./verify-weight.ts";
 
 type Check<K extends NodeKind> = (node: NodeOf<K>, fail: Fail) => void;
 
@@ -44,6 +45,13 @@ function checkCore(node: AttentionCore, fail: Fail): void {
   if (value.length !== 4 || [0, 1, 2].some((n) => !sameSize(value[n]!.size, first.key.axes[n]!.size)))
     fail(`value has axes ${showAxes(value)}, key ${showAxes(first.key.axes)}`);
   checkScore(node, node.score, fail);
+  const over = pairLeaves(node.buffers);
+  const check: CheckLeaves = (e, what, indices, logit) =>
+    checkExpr(e, what, { ...over, indices: new Set(indices), logit }, fail);
+  checkWeighting(node, check, fail);
+  const width = first.query.axes[3]!.size;
+  for (const { turn } of node.regions)
+    if (turn !== null) checkTurn(turn, width.kind === "fixed" ? width.value : 0, check, fail);
   if (node.prepended !== null) {
     const { key, value: prependedValue } = node.prepended;
     const shape = (axes: readonly Axis[]): string => axes.map(({ size }) => showSize(size)).join(",");
@@ -183,6 +191,13 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
       fail("log-sum-exp is not one number per query and head");
     const over = { ...pairLeaves(node.buffers), logit: true };
     checkExpr(node.scoreSlope, "score slope", over, fail);
+    if ((node.weight === null) !== (node.weightSlopes === null))
+      fail("has slopes of a weight, or misses them");
+    if (node.weightSlopes !== null) {
+      const { row, block, factors } = node.weightSlopes;
+      for (const slope of [row, block, ...factors]) checkExpr(slope, "a weight's slope", over, fail);
+      if (factors.length !== node.weight?.cases.length) fail("has not one slope for each case");
+    }
     for (const { buffer, loads } of node.bufferGradients) {
       if (node.buffers[buffer]?.dtype !== "f32") fail(`buffer ${buffer} is no table of reals`);
       for (const { indices, slope } of loads) {

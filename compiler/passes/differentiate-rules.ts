@@ -1,5 +1,6 @@
 /** The adjoint of every kind of node: what a gradient of its result adds to the gradients of its operands. */
-import { derivative, realLoads } from "../ir/derivative.ts";
+import { attentionSlopes } from "../ir/attention-slopes.ts";
+import { derivative } from "../ir/derivative.ts";
 import {
   add,
   binary,
@@ -134,14 +135,7 @@ function attention(node: NodeOf<"attention">, context: AdjointContext): void {
   if (context.gradients.has(1)) refuse("its log-sum-exp has none")(node);
   const gradient = first(context);
   if (gradient === undefined) return;
-  const loads = realLoads(node.score);
-  const bufferGradients = node.buffers.flatMap((buffer, n) => {
-    const own = loads.filter((load) => load.buffer === n);
-    if (buffer.dtype !== "f32" || own.length === 0 || !context.wanted(buffer)) return [];
-    const entries = own.map((load) => ({ indices: load.indices, slope: derivative(node.score, load) }));
-    return [{ buffer: n, loads: entries }];
-  });
-  const slopes = { scoreSlope: derivative(node.score, logitOf(node)), bufferGradients };
+  const slopes = attentionSlopes(node, context.wanted);
   const adjoint = attentionGradientNode(node, gradient, slopes, placeOf(node));
   let result = 0;
   const give = (target: Node): void => {
@@ -153,21 +147,11 @@ function attention(node: NodeOf<"attention">, context: AdjointContext): void {
     give(region.key);
   }
   give(node.value);
-  for (const { buffer } of bufferGradients) give(node.buffers[buffer]!);
+  for (const { buffer } of slopes.bufferGradients) give(node.buffers[buffer]!);
   if (node.prepended !== null) {
     give(node.prepended.key);
     give(node.prepended.value);
   }
-}
-
-/** The logit leaf; expressions are interned, so there is one. */
-function logitOf(node: NodeOf<"attention">): Expr {
-  let found: Expr = real(NaN);
-  mapExpr(node.score, (e) => {
-    if (e.kind === "logit") found = e;
-    return e;
-  });
-  return found;
 }
 
 /** Rules by kind; each reads the node's gradients and gives gradients to wanted operands. */

@@ -45,7 +45,7 @@ export function waveCore(
   const { rows = t, keys = axis("y", lengthSize()), heads = 2, groups = 1, d = 4 } = over;
   const query = wave([b, rows, axis("h", heads), axis("d", d)], 1);
   const key = wave([b, keys, axis("g", groups), axis("d", d)], 2);
-  return { regions: [{ query, key, when: e.bool(true) }], mask, buffers, scale: 0.8 };
+  return { regions: [{ query, key, when: e.bool(true), turn: null }], mask, buffers, scale: 0.8 };
 }
 
 /** The members of each row of a set of which `words` lie in a row. */

@@ -8,6 +8,7 @@ import {
   contractNode,
   crossEntropyNode,
   gatherNode,
+  type AttentionParts,
 } from "../../compiler/ir/graph-build.ts";
 import {
   graphOf,
@@ -18,7 +19,7 @@ import {
   reduceNode,
 } from "../../compiler/ir/graph-build.ts";
 import { reshapeNode, rotateNode, scatterNode, sliceNode } from "../../compiler/ir/graph-build.ts";
-import type { Axis, AttentionCore, Graph, Node } from "../../compiler/ir/graph.ts";
+import type { Axis, Graph, Node } from "../../compiler/ir/graph.ts";
 import { newBuffers } from "./random-attention.ts";
 import { smoothExpr } from "./random-expr.ts";
 import { causal, k, q, randomMask, type MaskRecipe } from "./random-mask.ts";
@@ -99,7 +100,7 @@ export function attentionOver(x: Node, make: Builder, choice: AttentionChoice): 
   const rotated = (node: Node): Node => (choice.rotation === "none" ? node : rotateNode(node, law, "rotate"));
   const near = { query: rotated(query), key: rotated(key), when: e.lt(e.sub(q, k), e.int(2)) };
   const far = { query, key: rotated(key), when: e.bool(true) };
-  const core: AttentionCore = {
+  const core: AttentionParts = {
     regions: choice.regions === 2 ? [near, far] : [{ ...near, when: e.bool(true) }],
     value,
     mask: choice.mask.build(buffers),

@@ -49,10 +49,12 @@ function attend(
   parts: Partial<Pick<AttentionCore, "mask" | "score" | "buffers">>,
 ): Node {
   const core: AttentionCore = {
-    regions: [{ query, key, when: e.bool(true) }],
+    regions: [{ query, key, when: e.bool(true), turn: null }],
     value,
     mask: causal,
     score: e.logit,
+    weight: null,
+    sink: null,
     buffers: [],
     scale: 0.7,
     prepended: null,
@@ -152,7 +154,12 @@ export const selectionLayers: readonly Layer[] = [
 /** A layer that reads pair folds, which count as constants: the gradient is not the slope of the loss. */
 export const constantLayer = layer("mass of each key", (x, make) => {
   const { query, key } = project(x, make);
-  const core = { regions: [{ query, key, when: e.bool(true) }], mask: causal, buffers: [], scale: 0.7 };
+  const core = {
+    regions: [{ query, key, when: e.bool(true), turn: null }],
+    mask: causal,
+    buffers: [],
+    scale: 0.7,
+  };
   const lse = logSumExpNode({ ...core, score: e.logit }, at);
   const weight = e.unary("exp", e.sub(e.logit, e.load(0, [q, h])));
   const target = { axis: axis("t", lengthSize()), index: k };

@@ -20,8 +20,20 @@ function fixed(axis: Axis, site: string): number {
   return axis.size.value;
 }
 
-/** Sizes of an attention's operands. Throws where text comes after learned rows and the mask asks for the length, and for rows that are no tokens. */
+/** What of a node no kernel for GPUs says yet, or null. */
+function unsaid(node: AnyAttention): string | null {
+  if (node.weight !== null) return "a weight";
+  if (node.sink !== null) return "a sink";
+  return node.regions.some(({ turn }) => turn !== null) ? "queries turned by blocks of keys" : null;
+}
+
+/**
+ * Sizes of an attention's operands. Throws for a node that no kernel for GPUs takes, where text comes after learned rows
+ * and the mask asks for the length, and for rows that are no tokens.
+ */
 export function shapeOf(node: AnyAttention): AttentionShape {
+  const missing = unsaid(node);
+  if (missing !== null) throw new Error(`${node.site}: attention with ${missing} runs on the CPU only`);
   const query = node.regions[0]!.query.axes;
   const value = node.value.axes;
   const size = value[1]!.size;
