@@ -116,9 +116,9 @@ export const wordMembers = 32;
 /** Words of a set over so many elements. */
 export const wordsOf = (elements: AxisSize): AxisSize => blocksOf(elements, wordMembers);
 
-/** True for an axis of tokens: only its rows lie at query-start + row; rows of every other axis count from 0. */
+/** True for an axis of tokens (all, or some at the end): only its rows lie at query-start + row; rows of others count from 0. */
 export const isTokenAxis = ({ name, size }: Axis): boolean =>
-  name === "t" && size.kind === "length" && size.by === 1;
+  name === "t" && (size.kind !== "length" || size.by === 1);
 
 /** A size as a whole-number expression of the sizes that a program knows. */
 export function sizeExpr(size: AxisSize): Expr {
