@@ -116,7 +116,7 @@ export const wordMembers = 32;
 /** Words of a set over so many elements. */
 export const wordsOf = (elements: AxisSize): AxisSize => blocksOf(elements, wordMembers);
 
-/** True for an axis of tokens: only its rows lie at query-start + row; rows of every other axis count from 0. */
+/** True for an axis of tokens (all, or some at the end): only its rows lie at query-start + row; rows of others count from 0. */
 export const isTokenAxis = ({ name, size }: Axis): boolean =>
   name === "t" && (size.kind !== "length" || size.by === 1);
 

@@ -32,7 +32,7 @@ export interface SelectNode extends NodeBase {
   /** Which of those are chosen in any case, even when they are more than the count. */
   readonly always: Expr;
   readonly choose: Choice;
-  /** A `b` axis is indexed by the batch. */
+  /** A `b` axis comes first; its index is implied. */
   readonly buffers: readonly Node[];
   readonly candidates: AxisSize;
   readonly perRow: boolean;

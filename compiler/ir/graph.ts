@@ -191,7 +191,7 @@ export interface PairCore {
   readonly regions: readonly Region[];
   /** Bool over `q`, `k`, `h`, sizes, and loads of `buffers`. q = query-start + row where the rows are tokens, else the row. */
   readonly mask: Expr;
-  /** Tables that the expressions load. The index along a `b` axis is implied: it is the pair's own. */
+  /** Tables that the expressions load. A `b` axis comes first; its index is implied: the pair's own. */
   readonly buffers: readonly Node[];
   /** Factor on the dot product: together they are the logit. */
   readonly scale: number;

@@ -36,8 +36,17 @@ function checkSides(query: readonly Axis[], key: readonly Axis[], fail: Fail): v
     fail("the number of heads is no multiple of the number of key-value heads");
 }
 
+/** Tables have their batch axis first, where they have one. */
+function checkBuffers(buffers: readonly Node[], fail: Fail): void {
+  buffers.forEach(({ axes }, n) => {
+    if (axes.findIndex(({ name }) => name === "b") > 0)
+      fail(`buffer ${n} has axes ${showAxes(axes)}, expected the batch first`);
+  });
+}
+
 /** Regions and mask. */
 export function checkPairs(node: PairCore, fail: Fail): void {
+  checkBuffers(node.buffers, fail);
   const [first] = node.regions;
   if (first === undefined) return fail("has no region");
   for (const region of node.regions) {
@@ -88,6 +97,7 @@ export function checkPairReduce(node: NodeOf<"pair-reduce">, fail: Fail): void {
 
 export function checkSelect(node: NodeOf<"select">, fail: Fail): void {
   const over = pairLeaves(node.buffers);
+  checkBuffers(node.buffers, fail);
   if (node.dtype !== "i32") fail(`is ${node.dtype}`);
   if ((node.query === null) !== (node.key === null))
     fail("has a query without a key, or a key without a query");

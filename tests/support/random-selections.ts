@@ -129,7 +129,7 @@ export const selectionLayers: readonly Layer[] = [
   }),
   layer("score with a table of each row", (x, make) => {
     const gate = contractNode(x, make.parameter({ i: width }), ["i"], at);
-    const lift = contractNode(x, make.parameter({ h: heads, i: width }), ["i"], at, ["h", "b", "t"]);
+    const lift = contractNode(x, make.parameter({ h: heads, i: width }), ["i"], at, ["b", "h", "t"]);
     const score = e.add(
       e.mul(e.logit, e.unary("sigmoid", e.load(0, [k]))),
       e.mul(e.load(1, [h, q]), e.load(0, [k])),

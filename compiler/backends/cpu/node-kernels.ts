@@ -1,6 +1,9 @@
 /** Which kernel a graph node runs as, for nodes that have one of their own. */
 import type { Node, NodeKind } from "../../ir/graph.ts";
-import { attentionGradientKernel, attentionKernel } from "./attention/attention-kernel.ts";
+import { attentionGradientKernel, attentionKernel, logSumExpKernel } from "./attention/attention-kernel.ts";
+import { pairReduceKernel } from "./attention/pair-reduce-kernel.ts";
+import { selectKernel } from "./attention/select-kernel.ts";
+import { blockReduceKernel, blockSpreadKernel } from "./blocks.ts";
 import { concatKernel, reshapeKernel, sliceKernel } from "./concat.ts";
 import { gatherKernel, scatterKernel } from "./gather.ts";
 import {
@@ -26,11 +29,6 @@ const unsupported =
     throw new Error(`${node.site}: ${node.kind} has no kernel of its own: ${why}`);
   };
 
-/** A node whose kernel is not written. */
-const missing = (node: Node): never => {
-  throw new Error(`${node.site}: no kernel yet for ${node.kind}`);
-};
-
 const kernels: { readonly [K in NodeKind]: (node: NodeOf<K>) => NodeKernel } = {
   input: unsupported("it is memory that the trainer fills"),
   parameter: unsupported("it is memory of the model"),
@@ -46,11 +44,11 @@ const kernels: { readonly [K in NodeKind]: (node: NodeOf<K>) => NodeKernel } = {
   rotate: rotateKernel,
   attention: attentionKernel,
   "attention-gradient": attentionGradientKernel,
-  select: missing,
-  "log-sum-exp": missing,
-  "pair-reduce": missing,
-  "block-reduce": missing,
-  "block-spread": missing,
+  select: selectKernel,
+  "log-sum-exp": logSumExpKernel,
+  "pair-reduce": pairReduceKernel,
+  "block-reduce": blockReduceKernel,
+  "block-spread": blockSpreadKernel,
   hole: unsupported("lowering fills it"),
   "cross-entropy": crossEntropyKernel,
   "cross-entropy-gradient": crossEntropyGradientKernel,

@@ -1,6 +1,7 @@
 /** Kernels of fused attention and of its gradient: a filled-in call of the C skeleton. */
 import type { Size } from "../../../../runtime/program.ts";
-import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import type { LogSumExpNode } from "../../../ir/graph-pairs.ts";
+import type { AttentionGradientNode, AttentionNode, PairCore } from "../../../ir/graph.ts";
 import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel.ts";
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
@@ -8,6 +9,7 @@ import { axisExtent } from "../../../ir/axis-extent.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { fixedExtent, plus, times } from "../sizes.ts";
 import { backwardText } from "./backward-text.ts";
+import { foldText } from "./fold-text.ts";
 import { forwardText } from "./forward-text.ts";
 import {
   AttentionSlots,
@@ -17,31 +19,38 @@ import {
   printScore,
   printSlope,
   refuseUnprintable,
-  type AnyAttention,
+  type ScoredNode,
 } from "./print-pairs.ts";
 import { productsText } from "./products-text.ts";
 import { rangesText } from "./ranges-text.ts";
 
 /** Queries and keys of a block in the C skeleton. */
-const block = 64;
+export const block = 64;
 /** Shares of the table gradients, whatever the number of threads. */
-const shareCount = 16;
+export const shareCount = 16;
 /** Key blocks that a thread of the backward holds at once: what fits a second cache, at most the skeleton's number. */
 const mostKeyBlocks = 4;
 const keyBlockFloats = 65_536;
 /** More lanes than any target has, in floats: paddings are counted with it. */
 const mostLanes = 16;
 
-const skeleton: Fragment = c`
+export const skeleton: Fragment = c`
 #ifndef LCTX_ATTENTION
 #define LCTX_ATTENTION
-${joinFragments([productsText, forwardText, backwardText, rangesText], c``)}
+${joinFragments([productsText, forwardText, backwardText, foldText, rangesText], c``)}
 #endif
 `;
 
 const padded = (n: number): number => Math.ceil(n / mostLanes) * mostLanes;
 
-interface Shape {
+/** What a call of the skeleton is made from: attention, its gradient, or a node without values. */
+export interface CalledNode extends PairCore {
+  readonly site: string;
+  readonly value: AttentionNode["value"] | null;
+  readonly prepended: AttentionNode["prepended"];
+}
+
+export interface Shape {
   readonly heads: number;
   readonly groups: number;
   readonly d: number;
@@ -54,28 +63,32 @@ interface Shape {
   readonly batch: Size;
 }
 
-function shapeOf(node: AnyAttention): Shape {
+export function shapeOf(node: CalledNode): Shape {
   const query = node.regions[0]!.query.axes;
-  const value = node.value.axes;
+  const key = node.regions[0]!.key.axes;
   const what = node.site;
   const heads = fixedExtent(query[2]!, what);
-  const groups = fixedExtent(value[2]!, what);
+  const groups = fixedExtent(key[2]!, what);
   if (heads % groups !== 0) throw new Error(`${what}: ${heads} heads are no multiple of ${groups}`);
   return {
     heads,
     groups,
     d: fixedExtent(query[3]!, what),
-    e: fixedExtent(value[3]!, what),
+    e: node.value === null ? 0 : fixedExtent(node.value.axes[3]!, what),
     batch: axisExtent(query[0]!.size),
     start: isTokenAxis(query[1]!) ? "query-start" : 0,
     queries: axisExtent(query[1]!.size),
-    keys: axisExtent(value[1]!.size),
+    keys: axisExtent(key[1]!.size),
     early: node.prepended === null ? 0 : axisExtent(node.prepended.key.axes[0]!.size),
   };
 }
 
-/** The part of the entry that both directions share, and the first buffer after the operands of the core. */
-function printCore(node: AnyAttention, shape: Shape): { readonly text: Fragment; readonly next: number } {
+/** The part of the entry that all share, and the first buffer after the operands of the core. */
+export function printCore(
+  node: CalledNode,
+  shape: Shape,
+  scored: boolean,
+): { readonly text: Fragment; readonly next: number } {
   const lines: Fragment[] = [];
   let at = 0;
   const set = (field: Fragment, value: Fragment): number => lines.push(c`  call.${field} = ${value};\n`);
@@ -83,7 +96,7 @@ function printCore(node: AnyAttention, shape: Shape): { readonly text: Fragment;
     set(c`query[${r}]`, c`buffers[${at++}]`);
     set(c`key[${r}]`, c`buffers[${at++}]`);
   });
-  set(c`value`, c`buffers[${at++}]`);
+  if (node.value !== null) set(c`value`, c`buffers[${at++}]`);
   set(c`tables`, c`(const void *const *)(buffers + ${at})`);
   at += node.buffers.length;
   if (node.prepended !== null) {
@@ -96,7 +109,7 @@ function printCore(node: AnyAttention, shape: Shape): { readonly text: Fragment;
   call.threads = sizes[4], call.early = sizes[5], call.sizes = sizes + 6, call.scalars = scalars;
   call.heads = ${shape.heads}, call.groups = ${shape.groups}, call.d = ${shape.d}, call.e = ${shape.e};
   call.regions = ${node.regions.length}, call.scale = ${realLiteral(node.scale)};
-  call.scored = ${isPlainScore(node) ? 0 : 1};
+  call.scored = ${scored ? 1 : 0};
 ${joinFragments(lines, c``)}`;
   return { text, next: at };
 }
@@ -104,7 +117,8 @@ ${joinFragments(lines, c``)}`;
 /** Keys before the text take their logits from the queries of the first region. */
 const earlyRegion = 0;
 
-const coreSizes = (shape: Shape, slots: AttentionSlots): readonly Size[] => [
+/** Sizes of a call, then those that its expressions read. */
+export const coreSizes = (shape: Shape, slots: AttentionSlots): readonly Size[] => [
   shape.batch,
   shape.queries,
   shape.keys,
@@ -114,14 +128,21 @@ const coreSizes = (shape: Shape, slots: AttentionSlots): readonly Size[] => [
   ...slots.sizes,
 ];
 
-const functions = (entry: Fragment, node: AnyAttention): Fragment =>
+/** Sets the functions that say which pairs are seen. */
+export const functions = (entry: Fragment, node: Pick<PairCore, "regions">): Fragment =>
   node.regions.length > 1
     ? c`  call.see = see_${entry}, call.region = region_${entry};\n`
     : c`  call.see = see_${entry};\n`;
 
 /** The kernel of an attention node. Buffers: operands, output, log-sum-exp, scratch. */
-export function attentionKernel(node: AttentionNode): NodeKernel {
-  refuseUnprintable(node);
+export const attentionKernel = (node: AttentionNode): NodeKernel => forwardKernel(node);
+
+/** The kernel of a log-sum-exp: attention without values. Buffers: operands, result, scratch. */
+export const logSumExpKernel = (node: LogSumExpNode): NodeKernel =>
+  forwardKernel({ ...node, value: null, prepended: null });
+
+function forwardKernel(node: CalledNode & ScoredNode): NodeKernel {
+  refuseUnprintable(node, node.score);
   const shape = shapeOf(node);
   const slots = new AttentionSlots();
   const pairs = pairsOf(node, slots);
@@ -129,12 +150,15 @@ export function attentionKernel(node: AttentionNode): NodeKernel {
   const { d, e } = shape;
   const fixed = block * (regions * d + 2 * e + regions * block + 3);
   const print = (entry: Fragment): Fragment => {
-    const core = printCore(node, shape);
+    const core = printCore(node, shape, !isPlainScore(node));
+    // Without values there is no output: the log-sum-exp comes first.
+    const output = node.value === null ? c`` : c`call.output = buffers[${core.next}], `;
+    const next = core.next + (node.value === null ? 0 : 1);
     return c`${skeleton}${printKnown(pairs, entry)}${printScore(pairs, entry)}
 void ${entry}(void *const *buffers, const int64_t *sizes, const float *scalars) {
 ${core.text}${functions(entry, node)}  call.score = score_${entry};
-  call.output = buffers[${core.next}], call.lse = buffers[${core.next + 1}];
-  call.scratch = buffers[${core.next + 2}];
+  ${output}call.lse = buffers[${next}];
+  call.scratch = buffers[${next + 1}];
   call.per_thread = ${fixed} + (call.keys + 15) / 16 * 16;
   lctx_attention_forward(&call);
 }
@@ -151,7 +175,7 @@ ${core.text}${functions(entry, node)}  call.score = score_${entry};
 
 /** The kernel of an attention's gradient. Buffers: operands, gradients in the order of the node's results, scratch. */
 export function attentionGradientKernel(node: AttentionGradientNode): NodeKernel {
-  refuseUnprintable(node);
+  refuseUnprintable(node, node.score);
   const shape = shapeOf(node);
   const slots = new AttentionSlots();
   const pairs = pairsOf(node, slots);
@@ -162,13 +186,15 @@ export function attentionGradientKernel(node: AttentionGradientNode): NodeKernel
   const atOnce = Math.max(1, Math.min(mostKeyBlocks, Math.floor(keyBlockFloats / (block * perKey))));
   const fixed = block * (perQuery + atOnce * perKey + (regions + 1) * block);
   const tables = node.bufferGradients.map(({ buffer }) => {
-    const { sizes, extents } = pairs.tables[buffer]!;
-    return { elements: times(...sizes), count: joinFragments([c`1`, ...extents], c` * `) };
+    const { sizes, extents, batched } = pairs.tables[buffer]!;
+    const rows = batched ? [shape.batch] : [];
+    const all = [...(batched ? [c`a->batch`] : []), ...extents];
+    return { elements: times(...rows, ...sizes), count: joinFragments([c`1`, ...all], c` * `) };
   });
   if (tables.length > 16) throw new Error(`${node.site}: at most 16 tables of an attention can be trained`);
 
   const print = (entry: Fragment): Fragment => {
-    const core = printCore(node, shape);
+    const core = printCore(node, shape, !isPlainScore(node));
     const lines: Fragment[] = [];
     let at = core.next;
     const set = (field: Fragment): number => lines.push(c`  call.${field} = buffers[${at++}];\n`);

@@ -47,6 +47,8 @@ typedef struct lctx_attention {
   void (*score)(const lctx_block *);
   int scored;
   void (*slope)(const lctx_block *);
+  /* Selections: how many candidates each row of a head takes. */
+  int32_t (*amount)(const struct lctx_attention *, int64_t b, int32_t h);
   float *output, *lse;
   float *scratch;
   int64_t per_thread;

@@ -1,7 +1,7 @@
 /** Prints what a block of query-key pairs goes through: choice of region, score, mask and, backward, their slopes. */
 import type { Size } from "../../../../runtime/program.ts";
 import { someExpr, type Expr } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import type { AttentionGradientNode, AttentionNode, Node, Region } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { exprPrinter, type ExprLeaves, type ExprPrinter, type PrintedValue } from "../print-expr.ts";
 import { printRanges } from "./print-ranges.ts";
@@ -9,10 +9,22 @@ import { attentionTables, flatIndex, loadElement, readSet, type AttentionTable }
 
 export type AnyAttention = AttentionNode | AttentionGradientNode;
 
-/** Loops of the printed functions: statements of the whole block, of one vector of queries, of one key with it. */
-const blockScope = 0;
+/** What is printed of any node over pairs. */
+export interface PrintedNode {
+  readonly site: string;
+  readonly regions: readonly Pick<Region, "when">[];
+  readonly mask: Expr;
+  readonly buffers: readonly Node[];
+}
+/** The same with a score, or what else becomes of a logit. */
+export interface ScoredNode extends PrintedNode {
+  readonly score: Expr;
+}
+
+/** Loops of the printed functions, by scope: statements of the whole block, of one vector of queries, of one key with it. */
+export const blockScope = 0;
 const queryScope = 1;
-const pairScope = 2;
+export const pairScope = 2;
 
 /** Where `a->sizes` and `a->scalars` keep what expressions read, in the order asked. */
 export class AttentionSlots {
@@ -50,17 +62,18 @@ function sizeText(name: string, slots: AttentionSlots): Fragment {
   }
 }
 
-interface Pairs {
-  readonly node: AnyAttention;
+export interface Pairs<N extends PrintedNode = PrintedNode> {
+  readonly node: N;
   readonly slots: AttentionSlots;
   readonly tables: readonly AttentionTable[];
 }
 
-export function pairsOf(node: AnyAttention, slots: AttentionSlots): Pairs {
+export function pairsOf<N extends PrintedNode>(node: N, slots: AttentionSlots): Pairs<N> {
   return { node, slots, tables: attentionTables(node.buffers, slots.size) };
 }
 
-function pairPrinter({ slots, tables }: Pairs): ExprPrinter {
+/** A printer of expressions over a vector of pairs. */
+export function pairPrinter({ slots, tables }: Pairs): ExprPrinter {
   const whole = (text: Fragment, scope: number): PrintedValue => ({
     text,
     type: "int",
@@ -117,10 +130,10 @@ static int ${name}_${entry}(const lctx_attention *a, int64_t b, int64_t h, int64
 }
 
 /** True when the score is the logit itself. */
-export const isPlainScore = (node: AnyAttention): boolean => node.score.kind === "logit";
+export const isPlainScore = (node: ScoredNode): boolean => node.score.kind === "logit";
 
 /** Statements that choose the logit: `logit`, and with several regions `chosen_r`. */
-function printChoice(node: AnyAttention, printer: ExprPrinter): Fragment {
+export function printChoice(node: PrintedNode, printer: ExprPrinter): Fragment {
   const count = node.regions.length;
   const own = c`      vf logit = *(const vf *)(s + j * LCTX_QB + v);\n`;
   if (count === 1) return own;
@@ -142,7 +155,7 @@ function printChoice(node: AnyAttention, printer: ExprPrinter): Fragment {
 }
 
 /** The loops around the statements of one vector of pairs. `declare` prints what a vector of queries needs. */
-function printLoops(
+export function printLoops(
   pairs: Pairs,
   printer: ExprPrinter,
   choice: Fragment,
@@ -169,7 +182,7 @@ ${choice}${printer.take(pairScope)}${body}    }
 }
 
 /** A function and its variants by guard and region; `parts` is the common inline body. */
-function printVariants(name: Fragment, entry: Fragment, several: boolean, parts: Fragment): Fragment {
+export function printVariants(name: Fragment, entry: Fragment, several: boolean, parts: Fragment): Fragment {
   const mixed = several ? c`  if (x->region < 0) ${name}_body_${entry}(x, 1, 1);\n  else ` : c`  `;
   return c`
 LCTX_INLINE void ${name}_body_${entry}(const lctx_block *x, const int guard, const int mixed) {
@@ -182,7 +195,7 @@ ${mixed}if (x->guard) ${name}_body_${entry}(x, 1, 0);
 }
 
 /** Forward: logits become masked scores in place. */
-export function printScore(pairs: Pairs, entry: Fragment): Fragment {
+export function printScore(pairs: Pairs<ScoredNode>, entry: Fragment): Fragment {
   const { node } = pairs;
   const printer = pairPrinter(pairs);
   const choice = printChoice(node, printer);
@@ -208,7 +221,8 @@ function printTableGradient(
   slope: Fragment,
   mask: Fragment,
 ): Fragment {
-  const value = c`      if (x->shares) {\n        vf g = t * ${slope};\n        if (guard) g = lctx_select_real_v(${mask}, g, lctx_splat_real(0.0f));\n        double *to = x->shares[${share}];\n`;
+  const row = table.batched ? c` + b * ${joinFragments([c`1`, ...table.extents], c` * `)}` : c``;
+  const value = c`      if (x->shares) {\n        vf g = t * ${slope};\n        if (guard) g = lctx_select_real_v(${mask}, g, lctx_splat_real(0.0f));\n        double *to = x->shares[${share}]${row};\n`;
   const some = c`lctx_least(LCTX_LANES, x->queries - v)`;
   const add =
     at.form === "lanes"
@@ -218,7 +232,7 @@ function printTableGradient(
 }
 
 /** Backward: logits become their gradients in place, weight gradients become weights. */
-export function printSlope(pairs: Pairs, node: AttentionGradientNode, entry: Fragment): Fragment {
+export function printSlope(pairs: Pairs<ScoredNode>, node: AttentionGradientNode, entry: Fragment): Fragment {
   const printer = pairPrinter(pairs);
   const choice = printChoice(node, printer);
   const mask = printer.spread(printer.print(node.mask));
@@ -259,8 +273,8 @@ ${store}`;
 }
 
 /** Refuses what these kernels cannot say. */
-export function refuseUnprintable(node: AnyAttention): void {
-  const exprs: readonly Expr[] = [node.mask, node.score, ...node.regions.map((region) => region.when)];
+export function refuseUnprintable(node: PrintedNode, ...own: readonly Expr[]): void {
+  const exprs: readonly Expr[] = [node.mask, ...own, ...node.regions.map((region) => region.when)];
   for (const e of exprs)
     if (someExpr(e, (part) => part.kind === "operand"))
       throw new Error(`${node.site}: attention expressions have no operands`);

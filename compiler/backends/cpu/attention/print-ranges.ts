@@ -92,9 +92,13 @@ export function printRanges(
         if (table.dtype !== "i32" || table.extents.length !== 1) return c`lctx_r_any()`;
         return c`lctx_r_load(${table.base}, ${table.extents[0]!}, ${kids[0]!})`;
       }
-      case "set":
-        // Nothing is asked of the words yet: every pair is asked on its own.
-        return e.op === "member" ? c`lctx_r_maybe()` : c`lctx_r(0.0, lctx_max_d(${kids.at(-1)!}.high, 0.0))`;
+      case "set": {
+        if (e.op === "rank") return c`lctx_r(0.0, lctx_max_d(${kids.at(-1)!}.high, 0.0))`;
+        const table = leaves.tables[e.buffer]!;
+        const extents = joinFragments(table.extents, c`, `);
+        const row = joinFragments([...kids.slice(0, -1), c`{0}`], c`, `);
+        return c`lctx_r_member(${table.base}, ${kids.length - 1}, (const int64_t[]){${extents}}, (const lctx_range[]){${row}}, ${kids.at(-1)!})`;
+      }
       case "logit":
       case "operand":
       case "uniform":
@@ -112,7 +116,9 @@ export function printRanges(
   const visit = (e: Expr): Fragment => {
     const known = done.get(e);
     if (known !== undefined) return known;
-    const text = compute(e, exprChildren(e).map(visit));
+    // Bounds of a rank follow from the element alone.
+    const read = e.kind === "set" && e.op === "rank" ? [e.element] : exprChildren(e);
+    const text = compute(e, read.map(visit));
     const name = identifier("r", done.size);
     statements.push(c`  const lctx_range ${name} = ${text};\n`);
     done.set(e, name);

@@ -13,6 +13,8 @@ export interface AttentionTable {
   /** Extents of the axes that are indexed. */
   readonly extents: readonly Fragment[];
   readonly sizes: readonly Size[];
+  /** True when the table has a batch axis: each row of the batch has one of its own. */
+  readonly batched: boolean;
 }
 
 /** Tables of an attention; open extents are read from `a->sizes` at places that `take` hands out. */
@@ -26,7 +28,13 @@ export function attentionTables(
     const extents = sizes.map((size) => (typeof size === "number" ? c`${size}` : take(size)));
     const type = buffer.dtype === "f32" ? c`float` : c`int32_t`;
     const row = batched ? c` + (int64_t)b * ${joinFragments([c`1`, ...extents], c` * `)}` : c``;
-    return { dtype: buffer.dtype, base: c`((const ${type} *)a->tables[${n}]${row})`, extents, sizes };
+    return {
+      dtype: buffer.dtype,
+      base: c`((const ${type} *)a->tables[${n}]${row})`,
+      extents,
+      sizes,
+      batched,
+    };
   });
 }
 

@@ -129,6 +129,8 @@ export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: num
     let count = 0;
     for (const { buffer, loads } of node.bufferGradients) {
       const table = tables[buffer]!;
+      if (table.batched)
+        throw new Error(`${node.site}: no kernel yet for gradients of a table with a batch axis`);
       const own: number[] = [];
       for (const { indices, slope } of loads) {
         const printer = cudaPrinter(leaves(pairIndices, false), "e");

@@ -13,6 +13,8 @@ export interface CudaTable {
   readonly extentText: readonly Fragment[];
   /** Elements of one row of batch data, or of the whole table. */
   readonly elements: LaunchSize;
+  /** True when each row of the batch has a table of its own. */
+  readonly batched: boolean;
 }
 
 /** Table n is field `table_n` of `p`, its open extents fields `extent_n_axis`. */
@@ -31,6 +33,7 @@ export function tablesOf(buffers: readonly Node[]): readonly CudaTable[] {
       extents,
       extentText,
       elements: ["*", 1, ...extents],
+      batched,
     };
   });
 }

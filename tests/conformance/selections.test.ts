@@ -1,0 +1,308 @@
+/** Kernels of blocks, log-sum-exps, folds over pairs and selections, and attention that reads sets, against the interpreter. */
+import { describe, expect, it } from "vitest";
+import { derivative, realLoads } from "../../compiler/ir/derivative.ts";
+import * as e from "../../compiler/ir/expr.ts";
+import { lengthSize, wordsOf } from "../../compiler/ir/graph-axes.ts";
+import * as pairs from "../../compiler/ir/graph-build-pairs.ts";
+import * as build from "../../compiler/ir/graph-build.ts";
+import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
+import { nodeResults } from "../../compiler/ir/graph-results.ts";
+import type { AttentionCore, Axis, Node, PairCore } from "../../compiler/ir/graph.ts";
+import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
+import { b, causal, floorDiv, h, k, q, t } from "../support/pair-cases.ts";
+import { fillTensor, randomNumbers, shapeOf } from "../support/random-values.ts";
+import { compileNodes, type Target } from "./support/compile-kernels.ts";
+import { leaf } from "./support/random-specs.ts";
+
+const { axis } = build;
+const y = axis("y", lengthSize());
+const blocks = axis("n", lengthSize(0, 8));
+const [heads, groups, d] = [axis("h", 4), axis("g", 2), axis("d", 6)];
+const whole = (path: string, axes: readonly Axis[]): Node => ({ ...leaf(path, axes), dtype: "i32" });
+
+const region = (rows: Axis, keys: Axis, when: e.Expr, name = ""): PairCore["regions"][number] => ({
+  query: leaf(`query${name}`, [b, rows, heads, d]),
+  key: leaf(`key${name}`, [b, keys, groups, d]),
+  when,
+});
+const core = (changes: Partial<PairCore> = {}): PairCore => ({
+  regions: [region(t, y, e.bool(true))],
+  mask: causal,
+  buffers: [],
+  scale: 0.5,
+  ...changes,
+});
+const two = [region(t, y, e.lt(e.sub(q, k), e.int(9)), "0"), region(t, y, e.bool(true), "1")];
+const lse = leaf("lse", [b, t, heads]);
+const weight = e.unary("exp", e.sub(e.mul(e.real(0.5), e.logit), e.load(0, [q, h])));
+const atHead = { axis: heads, index: h };
+const atKey = { axis: y, index: k };
+const atBlocks = [
+  { axis: axis("r", lengthSize(0, 7)), index: floorDiv(q, 7) },
+  { axis: axis("c", lengthSize(0, 8)), index: floorDiv(k, 8) },
+];
+const late = e.and(causal, e.le(e.sub(e.size("length"), e.int(3)), q));
+
+const operand = leaf("rows", [b, t, heads, axis("i", 5)]);
+const blockCases: Readonly<Record<string, Node>> = {
+  ...Object.fromEntries(
+    (["sum", "mean", "max", "min"] as const).flatMap((op) => [
+      [`block ${op} of tokens`, pairs.blockReduceNode(op, operand, "t", 7, "block")],
+      [`block ${op} of the last axis`, pairs.blockReduceNode(op, operand, "i", 2, "block", "j")],
+    ]),
+  ),
+  "block max of whole numbers": pairs.blockReduceNode("max", whole("ids", [b, t]), "t", 4, "block"),
+  "block spread": pairs.blockSpreadNode(leaf("blocks", [b, blocks, heads]), "n", 8, t, "spread"),
+  "block spread of the last axis": pairs.blockSpreadNode(
+    leaf("few", [b, axis("j", 3)]),
+    "j",
+    2,
+    axis("i", 5),
+    "s",
+  ),
+};
+
+const pairCases: Readonly<Record<string, Node>> = {
+  "log-sum-exp": pairs.logSumExpNode({ ...core(), score: e.logit }, "lse"),
+  "log-sum-exp of two regions": pairs.logSumExpNode(
+    { ...core({ regions: two, mask: e.lt(k, q) }), score: e.unary("tanh", e.logit) },
+    "lse",
+  ),
+  "log-sum-exp over blocks of keys": pairs.logSumExpNode(
+    {
+      ...core({ regions: [region(t, blocks, e.bool(true), "b")], mask: e.le(e.mul(k, e.int(8)), q) }),
+      score: e.logit,
+    },
+    "lse",
+  ),
+  "column sums by head": pairs.pairReduceNode("sum", core({ buffers: [lse] }), weight, [atHead, atKey], "p"),
+  "column sums over heads": pairs.pairReduceNode("sum", core({ buffers: [lse] }), weight, [atKey], "p"),
+  "row maxima": pairs.pairReduceNode("max", core(), e.logit, [{ axis: t, index: q }, atHead], "p"),
+  "diagonal sums": pairs.pairReduceNode(
+    "sum",
+    core({ buffers: [lse] }),
+    weight,
+    [{ axis: axis("u", lengthSize()), index: e.sub(q, k) }],
+    "p",
+  ),
+  "near diagonals by head": pairs.pairReduceNode(
+    "sum",
+    core(),
+    e.logit,
+    [atHead, { axis: axis("u", 3), index: e.sub(e.sub(q, k), e.int(1)) }],
+    "p",
+  ),
+  "maxima of tiles": pairs.pairReduceNode("max", core({ mask: e.lt(k, q) }), e.logit, atBlocks, "p"),
+  "minima of tiles by head": pairs.pairReduceNode("min", core(), e.logit, [...atBlocks, atHead], "p"),
+  "last rows": pairs.pairReduceNode(
+    "sum",
+    core({ buffers: [lse], mask: late }),
+    weight,
+    [atHead, atKey],
+    "p",
+  ),
+  "two regions": pairs.pairReduceNode("sum", core({ regions: two }), e.logit, [atKey], "p"),
+  "counts of pairs": pairs.pairReduceNode("sum", core(), e.real(1), [], "p"),
+};
+
+const selectParts: pairs.SelectParts = {
+  query: leaf("query", [b, t, heads, d]),
+  key: leaf("key", [b, y, groups, d]),
+  scale: 0.5,
+  body: e.logit,
+  where: causal,
+  always: e.bool(false),
+  choose: { kind: "top", count: e.int(5) },
+  buffers: [],
+  candidates: lengthSize(),
+};
+const overAll = { rows: t, heads };
+const table = leaf("table", [b, heads, y]);
+const noLogit = { ...selectParts, query: null, key: null, buffers: [table] };
+const selectCases: Readonly<Record<string, Node>> = {
+  "select top": pairs.selectNode(selectParts, overAll, "s"),
+  "select top with forced ones, by head": pairs.selectNode(
+    {
+      ...selectParts,
+      body: e.neg(e.logit),
+      always: e.lt(e.sub(q, k), e.int(3)),
+      choose: { kind: "top", count: e.sub(e.mul(h, e.int(3)), e.int(1)) },
+    },
+    overAll,
+    "s",
+  ),
+  "select above": pairs.selectNode(
+    {
+      ...selectParts,
+      always: e.eq(e.binary("mod", k, e.int(9)), e.int(0)),
+      choose: { kind: "above", threshold: e.toReal(h) },
+    },
+    overAll,
+    "s",
+  ),
+  "select among blocks": pairs.selectNode(
+    {
+      ...selectParts,
+      key: leaf("block-key", [b, blocks, groups, d]),
+      where: e.le(e.mul(k, e.int(8)), q),
+      candidates: blocks.size,
+    },
+    overAll,
+    "s",
+  ),
+  "select for blocks of rows": pairs.selectNode(
+    {
+      ...selectParts,
+      query: leaf("block-query", [b, blocks, heads, d]),
+      where: e.le(floorDiv(k, 8), q),
+    },
+    { rows: blocks, heads },
+    "s",
+  ),
+  "select by head from a table": pairs.selectNode(
+    { ...noLogit, body: e.load(0, [h, k]), where: e.bool(true) },
+    { rows: null, heads },
+    "s",
+  ),
+  "select with what is no number": pairs.selectNode(
+    {
+      ...noLogit,
+      body: e.select(e.lt(e.load(0, [h, k]), e.real(0)), e.unary("log", e.real(-1)), e.load(0, [h, k])),
+      where: e.lt(e.int(1), k),
+    },
+    { rows: null, heads },
+    "s",
+  ),
+  "select by row alone": pairs.selectNode(
+    { ...noLogit, body: e.neg(e.toReal(e.unary("abs", e.sub(e.sub(q, k), e.int(4))))) },
+    { rows: t, heads: null },
+    "s",
+  ),
+  "select for all": pairs.selectNode(
+    { ...noLogit, body: e.load(0, [e.int(1), k]), where: e.bool(true) },
+    { rows: null, heads: null },
+    "s",
+  ),
+};
+
+/** Attention whose mask and score read sets and tables of each row of the batch, and its gradient. */
+function attentionCases(): Readonly<Record<string, Node>> {
+  const set = whole("set", [b, t, heads, axis("w", wordsOf(lengthSize(0, 8)))]);
+  const shared = whole("shared", [b, axis("w", wordsOf(lengthSize()))]);
+  const value = leaf("value", [b, y, groups, axis("e", 5)]);
+  const inBlock = floorDiv(k, 8);
+  const make = (mask: e.Expr, score: e.Expr, buffers: readonly Node[]): AttentionCore => ({
+    ...core({ mask, buffers }),
+    value,
+    score,
+    prepended: null,
+  });
+  const gate = leaf("gate", [b, y]);
+  const cores: Readonly<Record<string, AttentionCore>> = {
+    "a set of blocks": make(e.and(causal, e.member(0, [q, h], inBlock)), e.logit, [set]),
+    "a set of keys": make(e.and(causal, e.not(e.member(0, [], k))), e.logit, [shared]),
+    "ranks of a set": make(
+      e.and(causal, e.member(0, [q, h], inBlock)),
+      e.sub(e.logit, e.mul(e.real(0.25), e.toReal(e.rank(0, [q, h], inBlock)))),
+      [set],
+    ),
+    "tables of the batch": make(
+      causal,
+      e.add(e.mul(e.logit, e.unary("sigmoid", e.load(0, [k]))), e.load(0, [e.int(0)])),
+      [gate],
+    ),
+    "tables of the batch and of all": make(causal, e.add(e.logit, e.mul(e.load(0, [h]), e.load(1, [k]))), [
+      leaf("slope", [heads]),
+      gate,
+    ]),
+  };
+  const upstream = leaf("upstream", [b, t, heads, axis("e", 5)]);
+  return Object.fromEntries(
+    Object.entries(cores).flatMap(([name, own]) => {
+      const attention = build.attentionNode(own, name);
+      const loads = realLoads(own.score);
+      const slopes = {
+        scoreSlope: derivative(own.score, e.logit),
+        bufferGradients: own.buffers.flatMap((buffer, n) =>
+          buffer.dtype === "f32"
+            ? [
+                {
+                  buffer: n,
+                  loads: loads
+                    .filter((load) => load.buffer === n)
+                    .map((load) => ({ indices: load.indices, slope: derivative(own.score, load) })),
+                },
+              ]
+            : [],
+        ),
+      };
+      const gradient = build.attentionGradientNode(attention, upstream, slopes, name);
+      return [
+        [`attention with ${name}`, attention],
+        [`gradient of attention with ${name}`, gradient],
+      ];
+    }),
+  );
+}
+
+const cases = { ...blockCases, ...pairCases, ...selectCases, ...attentionCases() };
+const lengths = [1, 7, 8, 9, 33, 64, 65, 140];
+const tolerance = 3e-5;
+
+/** Multiples of 1/4, so that products are exact and many are equal. */
+function inputsOf(graph: ReturnType<typeof build.graphOf>, length: number, seed: number) {
+  const next = randomNumbers(seed);
+  const inputs = new Map<string, Float64Tensor>();
+  for (const node of graph.nodes)
+    if (node.kind === "parameter") {
+      const shape = shapeOf(node.axes, { batch: 2, length });
+      // Words are empty, full, or neither, so that whole blocks are decided and others are not.
+      const word = (): number => [0, -1, Math.floor(next() * 2 ** 32) | 0][Math.floor(next() * 3)]!;
+      const one = node.dtype === "i32" ? word : (): number => Math.floor(next() * 13 - 6) / 4;
+      inputs.set(node.path, fillTensor(shape, one));
+    }
+  return inputs;
+}
+
+describe.each<Target>(["native", "wasm"])("kernels on %s", (target) => {
+  it("mean what the interpreter says", async () => {
+    const names = Object.keys(cases);
+    const kernels = await compileNodes(Object.values(cases), target);
+    const failures: string[] = [];
+    for (const length of lengths)
+      names.forEach((name, n) => {
+        const node = cases[name]!;
+        const sizes = { batch: 2, length, threads: 3, "query-start": 0 };
+        const outputs: Record<string, Node> = {};
+        nodeResults(node).forEach((_, r) => (outputs[`r${r}`] = build.resultNode(node, r)));
+        nodeOperands(node).forEach((own, o) => (outputs[`o${o}`] = own));
+        const graph = build.graphOf(outputs);
+        const found = interpret(graph, inputsOf(graph, length, 100 * length + n), sizes, {});
+        const operands = nodeOperands(node).map((own, o) => {
+          const { data } = found.get(`o${o}`)!;
+          return own.dtype === "i32" ? Int32Array.from(data) : Float32Array.from(data);
+        });
+        const results = nodeResults(node).map((_, r) => found.get(`r${r}`)!.data);
+        const given = kernels.run(
+          n,
+          sizes,
+          operands,
+          results.map((result) => result.length),
+        );
+        results.forEach((want, r) => {
+          if (length === 140 && name !== "counts of pairs" && new Set(want).size < 3)
+            failures.push(`${name} result ${r} says nothing`);
+          const own = node.dtype === "i32" ? new Int32Array(given[r]!.buffer) : given[r]!;
+          const least = want.reduce(
+            (most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most),
+            1,
+          );
+          const allowed = node.dtype === "i32" ? 0 : tolerance * least;
+          const bad = want.findIndex((x, i) => !(Math.abs(own[i]! - x) <= allowed) && own[i] !== x);
+          if (bad >= 0)
+            failures.push(`${name} result ${r}, length ${length}: ${own[bad]} for ${want[bad]} at ${bad}`);
+        });
+      });
+    expect(failures).toEqual([]);
+  }, 300_000);
+});
