@@ -25,7 +25,7 @@ const parts = [specPart("nodes", 6, seed), specPart("texts", 7, seed)] as const;
 console.log(`${count} specs on ${target}, seed ${seed}`);
 
 const began = Date.now();
-const done = { nodes: 0, texts: 0 };
+const done = { nodes: 0, texts: 0, weights: 0 };
 const failures: string[] = [];
 const worst: WorstByClass = {};
 const features: Features = new Map();

@@ -24,6 +24,7 @@ const region = (rows: Axis, keys: Axis, when: e.Expr, name = ""): PairCore["regi
   query: leaf(`query${name}`, [b, rows, heads, d]),
   key: leaf(`key${name}`, [b, keys, groups, d]),
   when,
+  turn: null,
 });
 const core = (changes: Partial<PairCore> = {}): PairCore => ({
   regions: [region(t, y, e.bool(true))],
@@ -195,6 +196,8 @@ function attentionCases(): Readonly<Record<string, Node>> {
     ...core({ mask, buffers }),
     value,
     score,
+    weight: null,
+    sink: null,
     prepended: null,
   });
   const gate = leaf("gate", [b, y]);

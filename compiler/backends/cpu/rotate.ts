@@ -14,7 +14,7 @@ import { fixedExtent, times } from "./sizes.ts";
  * Cosine and sine of position * angle[m] for all pairs of a row. The double phase is brought into [-π/4, π/4] first, so
  * the error is that of single precision near zero: about 1e-7 up to positions of 1e8.
  */
-const rotateText: Fragment = c`
+export const rotateText: Fragment = c`
 #ifndef LCTX_ROTATE
 #define LCTX_ROTATE
 static __attribute__((noinline, unused)) void lctx_turns(double position, const double *angle, const double *scale,

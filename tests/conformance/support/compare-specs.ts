@@ -9,6 +9,7 @@ import { compileNodes, type CompiledNodes, type Numbers, type Target } from "./c
 import { interpreterProblems } from "./interpreter-problems.ts";
 import type { Spec } from "./random-specs.ts";
 import { attentionTolerances, rotationTolerance, worst } from "./rule-1.ts";
+import { hasWeighting, weightedTolerances } from "./weighted-tolerance.ts";
 
 const nameOf = (node: Node): string =>
   node.kind === "input" ? `input:${node.name}` : node.kind === "parameter" ? node.path : "";
@@ -104,7 +105,8 @@ export async function compareSpecs(
     const { inputs, results } = refer(spec);
     failures.push(...interpreterProblems(spec, inputs, results).map((text) => `${text} | ${spec.name}`));
     const given = runKernels(kernels, firsts[n]!, spec, inputs);
-    const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results);
+    const tolerancesOf = hasWeighting(spec) ? weightedTolerances : attentionTolerances;
+    const tolerances = tolerancesOf(spec, (path) => inputs.get(path)!, results);
     results.forEach((want, r) => note(spec, classOf(spec, r), worst(given[r]!, want.data, tolerances[r]!)));
     spec.rotations.forEach((node, r) => {
       const next = randomNumbers(spec.seed + r);

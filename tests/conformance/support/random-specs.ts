@@ -1,18 +1,19 @@
 /** Random attention specs: shapes, masks, scores, regions and inputs, as nodes whose operands are plain parameters. */
 import fc from "fast-check";
 import * as e from "../../../compiler/ir/expr.ts";
-import { derivative, realLoads } from "../../../compiler/ir/derivative.ts";
+import { attentionSlopes } from "../../../compiler/ir/attention-slopes.ts";
 import {
   attentionGradientNode,
   attentionNode,
   axis,
   batchAxis,
   tokenAxis,
+  type AttentionParts,
 } from "../../../compiler/ir/graph-build.ts";
 import type { NodeOf } from "../../../compiler/ir/graph-operands.ts";
-import type { Axis, Node, RotateNode } from "../../../compiler/ir/graph.ts";
+import type { Axis, Node, RotateNode, Turn } from "../../../compiler/ir/graph.ts";
 import type { Sizes } from "../../../runtime/program.ts";
-import { newBuffers } from "../../support/random-attention.ts";
+import { newBuffers, type Buffers } from "../../support/random-attention.ts";
 import { causal, k, q, randomMask, type MaskRecipe } from "../../support/random-mask.ts";
 import { randomScore, type ScoreRecipe } from "../../support/random-score.ts";
 import type { TextMeaning } from "./random-texts.ts";
@@ -80,7 +81,7 @@ const headSize = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(48, 63, 65, 80, 96, 127, 129, 200, 255, 256) },
 );
 
-const shape = fc.record({
+export const shape = fc.record({
   batch: fc.integer({ min: 1, max: 3 }),
   groups: fc.integer({ min: 1, max: 3 }),
   each: fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 1, max: 3 }) }, fc.constantFrom(4, 7)),
@@ -108,13 +109,13 @@ const shape = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 30 }),
 });
 
-type Shape = typeof shape extends fc.Arbitrary<infer T> ? T : never;
+export type Shape = typeof shape extends fc.Arbitrary<infer T> ? T : never;
 
 /** Multiplications that the interpreter may be asked for in one product. */
 const affordable = 1_500_000;
 
 /** The same choice with one row of a batch, then fewer heads, where it would cost the interpreter too much. */
-function afford(of: Shape): Shape {
+export function afford(of: Shape): Shape {
   const dear = ({ batch, groups, each, length, d, e: width }: Shape): boolean =>
     batch * groups * each * length * length * (d + width) > affordable;
   let all: Shape = of;
@@ -123,7 +124,22 @@ function afford(of: Shape): Shape {
   return dear(all) ? { ...all, groups: 1 } : all;
 }
 
-function buildSpec(given: Shape, mask: MaskRecipe, makeScore: (heads: number) => ScoreRecipe): Spec {
+/** What an attention has besides mask and score, once its buffers and head size are known. */
+export interface Weighting {
+  readonly name: string;
+  readonly build: (
+    buffers: Buffers,
+    mask: e.Expr,
+    headSize: number,
+  ) => Pick<AttentionParts, "weight" | "sink"> & { readonly turn: (region: number) => Turn | null };
+}
+
+export function buildSpec(
+  given: Shape,
+  mask: MaskRecipe,
+  makeScore: (heads: number) => ScoreRecipe,
+  weighting: Weighting | null = null,
+): Spec {
   const of = afford(given);
   const { batch } = of;
   const heads = of.groups * of.each;
@@ -136,17 +152,22 @@ function buildSpec(given: Shape, mask: MaskRecipe, makeScore: (heads: number) =>
   const queryAxes = [batchAxis, row, axis("h", heads), axis("d", of.d)];
   const keyAxes = [batchAxis, tokenAxis, axis("g", of.groups), axis("d", of.d)];
   const whens = of.several === 0 ? of.regions : [];
+  const seen = mask.build(buffers);
+  const more = weighting?.build(buffers, seen, of.d) ?? null;
   const regions = [...whens, e.bool(true)].map((when, n) => ({
     query: leaf(`query${n}`, queryAxes),
     key: leaf(`key${n}`, keyAxes),
     when,
+    turn: more?.turn(n) ?? null,
   }));
   const early = [axis("p", of.early), axis("g", of.groups)];
   const attention = attentionNode(
     {
       regions,
       value: leaf("value", [batchAxis, tokenAxis, axis("g", of.groups), axis("e", of.e)]),
-      mask: mask.build(buffers),
+      mask: seen,
+      weight: more?.weight ?? null,
+      sink: more?.sink ?? null,
       score: score.build(e.logit, buffers),
       buffers: buffers.nodes,
       scale: 1 / Math.sqrt(of.d),
@@ -160,24 +181,13 @@ function buildSpec(given: Shape, mask: MaskRecipe, makeScore: (heads: number) =>
     },
     "attention",
   );
-  const loads = realLoads(attention.score);
-  const bufferGradients = attention.buffers.flatMap((buffer, n) => {
-    const own = loads.filter((load) => load.buffer === n);
-    if (buffer.dtype !== "f32" || own.length === 0) return [];
-    return [
-      {
-        buffer: n,
-        loads: own.map((load) => ({ indices: load.indices, slope: derivative(attention.score, load) })),
-      },
-    ];
-  });
   const gradient = attentionGradientNode(
     attention,
     leaf("output-gradient", attention.axes),
-    { scoreSlope: derivative(attention.score, e.logit), bufferGradients },
+    attentionSlopes(attention, () => true),
     "gradient",
   );
-  const name = `${mask.name} | ${score.name} | b${batch} q${queries}+${start} k${keys} h${heads}/${of.groups} d${of.d} e${of.e} early${of.early} regions${regions.length}`;
+  const name = `${mask.name} |${weighting === null ? "" : ` ${weighting.name} |`} ${score.name} | b${batch} q${queries}+${start} k${keys} h${heads}/${of.groups} d${of.d} e${of.e} early${of.early} regions${regions.length}`;
   const sizes = { batch, length: keys, threads: of.threads, "query-start": start };
   return {
     name,

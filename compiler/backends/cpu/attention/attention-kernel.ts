@@ -1,19 +1,27 @@
 /** Kernels of fused attention and of its gradient: a filled-in call of the C skeleton. */
-import type { Size } from "../../../../runtime/program.ts";
 import type { LogSumExpNode } from "../../../ir/graph-pairs.ts";
-import type { AttentionGradientNode, AttentionNode, PairCore } from "../../../ir/graph.ts";
-import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel.ts";
+import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import { c, type Fragment } from "../../../ir/kernel.ts";
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
-import { axisExtent } from "../../../ir/axis-extent.ts";
-import { isTokenAxis } from "../../../ir/graph-axes.ts";
-import { fixedExtent, plus, times } from "../sizes.ts";
-import { backwardText } from "./backward-text.ts";
-import { foldText } from "./fold-text.ts";
-import { forwardText } from "./forward-text.ts";
+import { plus, times } from "../sizes.ts";
+import {
+  block,
+  coreSizes,
+  functions,
+  padded,
+  printCore,
+  printGradients,
+  shapeOf,
+  shareCount,
+  skeleton,
+  tableShares,
+  type CalledNode,
+} from "./attention-entry.ts";
 import {
   AttentionSlots,
   isPlainScore,
+  ownExprs,
   pairsOf,
   printKnown,
   printScore,
@@ -21,147 +29,60 @@ import {
   refuseUnprintable,
   type ScoredNode,
 } from "./print-pairs.ts";
-import { productsText } from "./products-text.ts";
-import { rangesText } from "./ranges-text.ts";
+import { printSink, printSinkSlope } from "./print-rows.ts";
+import { sinkText } from "./sink-text.ts";
+import { weightedGradientKernel, weightedKernel } from "./weighted-kernel.ts";
 
-/** Queries and keys of a block in the C skeleton. */
-export const block = 64;
-/** Shares of the table gradients, whatever the number of threads. */
-export const shareCount = 16;
 /** Key blocks that a thread of the backward holds at once: what fits a second cache, at most the skeleton's number. */
 const mostKeyBlocks = 4;
 const keyBlockFloats = 65_536;
-/** More lanes than any target has, in floats: paddings are counted with it. */
-const mostLanes = 16;
 
-export const skeleton: Fragment = c`
-#ifndef LCTX_ATTENTION
-#define LCTX_ATTENTION
-${joinFragments([productsText, forwardText, backwardText, foldText, rangesText], c``)}
-#endif
-`;
-
-const padded = (n: number): number => Math.ceil(n / mostLanes) * mostLanes;
-
-/** What a call of the skeleton is made from: attention, its gradient, or a node without values. */
-export interface CalledNode extends PairCore {
-  readonly site: string;
-  readonly value: AttentionNode["value"] | null;
-  readonly prepended: AttentionNode["prepended"];
-}
-
-export interface Shape {
-  readonly heads: number;
-  readonly groups: number;
-  readonly d: number;
-  readonly e: number;
-  /** Position of the first query: rows that are no tokens count from 0. */
-  readonly start: Size;
-  readonly queries: Size;
-  readonly keys: Size;
-  readonly early: Size;
-  readonly batch: Size;
-}
-
-export function shapeOf(node: CalledNode): Shape {
-  const query = node.regions[0]!.query.axes;
-  const key = node.regions[0]!.key.axes;
-  const what = node.site;
-  const heads = fixedExtent(query[2]!, what);
-  const groups = fixedExtent(key[2]!, what);
-  if (heads % groups !== 0) throw new Error(`${what}: ${heads} heads are no multiple of ${groups}`);
-  return {
-    heads,
-    groups,
-    d: fixedExtent(query[3]!, what),
-    e: node.value === null ? 0 : fixedExtent(node.value.axes[3]!, what),
-    batch: axisExtent(query[0]!.size),
-    start: isTokenAxis(query[1]!) ? "query-start" : 0,
-    queries: axisExtent(query[1]!.size),
-    keys: axisExtent(key[1]!.size),
-    early: node.prepended === null ? 0 : axisExtent(node.prepended.key.axes[0]!.size),
-  };
-}
-
-/** The part of the entry that all share, and the first buffer after the operands of the core. */
-export function printCore(
-  node: CalledNode,
-  shape: Shape,
-  scored: boolean,
-): { readonly text: Fragment; readonly next: number } {
-  const lines: Fragment[] = [];
-  let at = 0;
-  const set = (field: Fragment, value: Fragment): number => lines.push(c`  call.${field} = ${value};\n`);
-  node.regions.forEach((_, r) => {
-    set(c`query[${r}]`, c`buffers[${at++}]`);
-    set(c`key[${r}]`, c`buffers[${at++}]`);
-  });
-  if (node.value !== null) set(c`value`, c`buffers[${at++}]`);
-  set(c`tables`, c`(const void *const *)(buffers + ${at})`);
-  at += node.buffers.length;
-  if (node.prepended !== null) {
-    set(c`early_key`, c`buffers[${at++}]`);
-    set(c`early_value`, c`buffers[${at++}]`);
-    set(c`early_region`, c`${earlyRegion}`);
-  }
-  const text = c`  lctx_attention call = {0};
-  call.batch = sizes[0], call.queries = sizes[1], call.keys = sizes[2], call.start = sizes[3];
-  call.threads = sizes[4], call.early = sizes[5], call.sizes = sizes + 6, call.scalars = scalars;
-  call.heads = ${shape.heads}, call.groups = ${shape.groups}, call.d = ${shape.d}, call.e = ${shape.e};
-  call.regions = ${node.regions.length}, call.scale = ${realLiteral(node.scale)};
-  call.scored = ${scored ? 1 : 0};
-${joinFragments(lines, c``)}`;
-  return { text, next: at };
-}
-
-/** Keys before the text take their logits from the queries of the first region. */
-const earlyRegion = 0;
-
-/** Sizes of a call, then those that its expressions read. */
-export const coreSizes = (shape: Shape, slots: AttentionSlots): readonly Size[] => [
-  shape.batch,
-  shape.queries,
-  shape.keys,
-  shape.start,
-  "threads",
-  shape.early,
-  ...slots.sizes,
-];
-
-/** Sets the functions that say which pairs are seen. */
-export const functions = (entry: Fragment, node: Pick<PairCore, "regions">): Fragment =>
-  node.regions.length > 1
-    ? c`  call.see = see_${entry}, call.region = region_${entry};\n`
-    : c`  call.see = see_${entry};\n`;
+/** True for a node whose keys come in tiles: it has a weight, or turns queries by blocks of keys. */
+const hasTiles = (node: AttentionNode | AttentionGradientNode): boolean =>
+  node.weight !== null || node.regions.some(({ turn }) => turn !== null);
 
 /** The kernel of an attention node. Buffers: operands, output, log-sum-exp, scratch. */
-export const attentionKernel = (node: AttentionNode): NodeKernel => forwardKernel(node);
+export function attentionKernel(node: AttentionNode): NodeKernel {
+  refuseUnprintable(node, ...ownExprs(node));
+  return hasTiles(node) ? weightedKernel(node) : forwardKernel(node);
+}
 
 /** The kernel of a log-sum-exp: attention without values. Buffers: operands, result, scratch. */
-export const logSumExpKernel = (node: LogSumExpNode): NodeKernel =>
-  forwardKernel({ ...node, value: null, prepended: null });
-
-function forwardKernel(node: CalledNode & ScoredNode): NodeKernel {
+export function logSumExpKernel(node: LogSumExpNode): NodeKernel {
   refuseUnprintable(node, node.score);
+  return forwardKernel({ ...node, value: null, prepended: null, sink: null });
+}
+
+function forwardKernel(node: CalledNode & ScoredNode & Pick<AttentionNode, "sink">): NodeKernel {
   const shape = shapeOf(node);
   const slots = new AttentionSlots();
   const pairs = pairsOf(node, slots);
   const regions = node.regions.length;
   const { d, e } = shape;
   const fixed = block * (regions * d + 2 * e + regions * block + 3);
+  // A sink changes the log-sum-exp after the keys, so that must lie somewhere even when nobody else wants it.
+  const rows = node.sink === null ? 0 : times(shape.batch, shape.queries, shape.heads);
   const print = (entry: Fragment): Fragment => {
     const core = printCore(node, shape, !isPlainScore(node));
     // Without values there is no output: the log-sum-exp comes first.
     const output = node.value === null ? c`` : c`call.output = buffers[${core.next}], `;
     const next = core.next + (node.value === null ? 0 : 1);
-    return c`${skeleton}${printKnown(pairs, entry)}${printScore(pairs, entry)}
+    const sinks =
+      node.sink === null
+        ? { text: c``, before: c``, after: c`` }
+        : {
+            text: c`${sinkText}${printSink(pairs, node.sink, entry)}`,
+            before: c`  if (!call.lse) call.lse = call.scratch + call.threads * call.per_thread;\n`,
+            after: c`  lctx_sinks sinks = {.a = &call, .sink = sink_${entry}};\n  lctx_sink_forward(&sinks);\n`,
+          };
+    return c`${skeleton}${printKnown(pairs, entry)}${printScore(pairs, entry)}${sinks.text}
 void ${entry}(void *const *buffers, const int64_t *sizes, const float *scalars) {
 ${core.text}${functions(entry, node)}  call.score = score_${entry};
   ${output}call.lse = buffers[${next}];
   call.scratch = buffers[${next + 1}];
   call.per_thread = ${fixed} + (call.keys + 15) / 16 * 16;
-  lctx_attention_forward(&call);
-}
+${sinks.before}  lctx_attention_forward(&call);
+${sinks.after}}
 `;
   };
   const kernel = namedKernel("attention", [], print);
@@ -169,13 +90,14 @@ ${core.text}${functions(entry, node)}  call.score = score_${entry};
     kernel,
     sizes: coreSizes(shape, slots),
     scalars: slots.scalars,
-    scratch: { elements: times("threads", plus(fixed + 16, shape.keys)) },
+    scratch: { elements: plus(times("threads", plus(fixed + 16, shape.keys)), rows) },
   };
 }
 
 /** The kernel of an attention's gradient. Buffers: operands, gradients in the order of the node's results, scratch. */
 export function attentionGradientKernel(node: AttentionGradientNode): NodeKernel {
-  refuseUnprintable(node, node.score);
+  refuseUnprintable(node, ...ownExprs(node));
+  if (hasTiles(node)) return weightedGradientKernel(node);
   const shape = shapeOf(node);
   const slots = new AttentionSlots();
   const pairs = pairsOf(node, slots);
@@ -185,51 +107,32 @@ export function attentionGradientKernel(node: AttentionGradientNode): NodeKernel
   const perKey = regions * (d + padded(d)) + e + padded(e);
   const atOnce = Math.max(1, Math.min(mostKeyBlocks, Math.floor(keyBlockFloats / (block * perKey))));
   const fixed = block * (perQuery + atOnce * perKey + (regions + 1) * block);
-  const tables = node.bufferGradients.map(({ buffer }) => {
-    const { sizes, extents, batched } = pairs.tables[buffer]!;
-    const rows = batched ? [shape.batch] : [];
-    const all = [...(batched ? [c`a->batch`] : []), ...extents];
-    return { elements: times(...rows, ...sizes), count: joinFragments([c`1`, ...all], c` * `) };
-  });
-  if (tables.length > 16) throw new Error(`${node.site}: at most 16 tables of an attention can be trained`);
+  const core = printCore(node, shape, !isPlainScore(node));
+  const gradients = printGradients(node, core.next);
+  const tables = tableShares(node, shape.batch, pairs, gradients.firstTable);
+  const learnsSink = node.bufferGradients.some(({ loads }) => loads.some(({ part }) => part === "sink"));
 
   const print = (entry: Fragment): Fragment => {
-    const core = printCore(node, shape, !isPlainScore(node));
-    const lines: Fragment[] = [];
-    let at = core.next;
-    const set = (field: Fragment): number => lines.push(c`  call.${field} = buffers[${at++}];\n`);
-    [c`out_read`, c`lse_read`, c`out_gradient`].forEach(set);
-    node.regions.forEach((_, r) => {
-      set(c`query_gradient[${r}]`);
-      set(c`key_gradient[${r}]`);
-    });
-    set(c`value_gradient`);
-    const firstTable = at;
-    at += tables.length;
-    if (node.prepended !== null) {
-      set(c`early_key_gradient`);
-      set(c`early_value_gradient`);
-    }
-    const offsets = tables.map(
-      ({ count }, n) => c`  offsets[${n}] = call.share_size;\n  call.share_size += (${count} + 7) / 8 * 8;\n`,
-    );
-    const sums = tables.map(
-      ({ count }, n) => c`  lctx_sum_shares(a, ${n}, buffers[${firstTable + n}], ${count});\n`,
-    );
-    return c`${skeleton}${printKnown(pairs, entry)}${printSlope(pairs, node, entry)}
+    const sinks = learnsSink
+      ? {
+          text: c`${sinkText}${printSinkSlope(pairs, node, entry)}`,
+          after: c`  lctx_sinks sinks = {.a = &call, .slope = sink_slope_${entry}};\n  lctx_sink_backward(&sinks);\n`,
+        }
+      : { text: c``, after: c`` };
+    return c`${skeleton}${printKnown(pairs, entry)}${printSlope(pairs, node, entry)}${sinks.text}
 void ${entry}(void *const *buffers, const int64_t *sizes, const float *scalars) {
 ${core.text}${functions(entry, node)}  call.slope = slope_${entry};
-${joinFragments(lines, c``)}  int64_t offsets[${tables.length + 1}];
+${gradients.text}  int64_t offsets[${tables.count + 1}];
   const lctx_attention *a = &call;
   (void)a;
-${joinFragments(offsets, c``)}  call.tables_with_gradient = ${tables.length}, call.keys_at_once = ${atOnce};
+${tables.offsets}  call.tables_with_gradient = ${tables.count}, call.keys_at_once = ${atOnce};
   call.share_offset = offsets;
-  call.share_base = buffers[${at}];
-  call.scratch = (float *)buffers[${at}] + ${2 * shareCount} * call.share_size;
+  call.share_base = buffers[${gradients.scratch}];
+  call.scratch = (float *)buffers[${gradients.scratch}] + ${2 * shareCount} * call.share_size;
   call.per_thread = ${fixed} + (call.keys + call.queries + 15) / 16 * 16;
   call.packed_base = call.scratch + call.threads * call.per_thread;
   lctx_attention_backward(&call);
-${joinFragments(sums, c``)}}
+${sinks.after}${tables.sums}}
 `;
   };
   const kernel = namedKernel("attention_gradient", [], print);
@@ -240,7 +143,7 @@ ${joinFragments(sums, c``)}}
     scalars: slots.scalars,
     scratch: {
       elements: plus(
-        ...tables.map(({ elements }) => times(2 * shareCount, plus(elements, 8))),
+        tables.elements,
         times("threads", plus(fixed + 16, shape.keys, shape.queries)),
         times(shape.batch, heads, rows),
         times("threads", heads / groups, rows),

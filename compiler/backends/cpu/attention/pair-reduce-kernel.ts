@@ -15,7 +15,7 @@ import {
   shareCount,
   skeleton,
   type CalledNode,
-} from "./attention-kernel.ts";
+} from "./attention-entry.ts";
 import { foldOps, printFold } from "./print-folds.ts";
 import { AttentionSlots, pairsOf, printKnown, refuseUnprintable } from "./print-pairs.ts";
 

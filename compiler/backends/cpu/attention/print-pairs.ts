@@ -1,9 +1,10 @@
 /** Prints what a block of query-key pairs goes through: choice of region, score, mask and, backward, their slopes. */
 import type { Size } from "../../../../runtime/program.ts";
 import { someExpr, type Expr } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode, Node, Region } from "../../../ir/graph.ts";
+import type { AttentionGradientNode, AttentionNode, LoadingPart, Node, Region } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { exprPrinter, type ExprLeaves, type ExprPrinter, type PrintedValue } from "../print-expr.ts";
+import { mapWeight } from "../../../ir/weight.ts";
 import { printRanges } from "./print-ranges.ts";
 import { attentionTables, flatIndex, loadElement, readSet, type AttentionTable } from "./tables.ts";
 
@@ -16,14 +17,14 @@ export interface PrintedNode {
   readonly mask: Expr;
   readonly buffers: readonly Node[];
 }
-/** The same with a score, or what else becomes of a logit. */
+/** The same with a score. */
 export interface ScoredNode extends PrintedNode {
   readonly score: Expr;
 }
 
 /** Loops of the printed functions, by scope: statements of the whole block, of one vector of queries, of one key with it. */
 export const blockScope = 0;
-const queryScope = 1;
+export const queryScope = 1;
 export const pairScope = 2;
 
 /** Where `a->sizes` and `a->scalars` keep what expressions read, in the order asked. */
@@ -107,15 +108,15 @@ export function pairPrinter({ slots, tables }: Pairs): ExprPrinter {
   return printer;
 }
 
-/** `see`: whether a rectangle of pairs is hidden, seen or mixed; `region`: which region it lies in. */
-export function printKnown(pairs: Pairs, entry: Fragment): Fragment {
+/** `see`: whether a rectangle of pairs is hidden, seen or mixed (`sees` holds); `region`: which region it lies in. */
+export function printKnown(pairs: Pairs, entry: Fragment, sees: Expr = pairs.node.mask): Fragment {
   const { node, slots, tables } = pairs;
   const leaves = { size: (name: string) => sizeText(name, slots), scalar: slots.scalar, tables };
   const head = (name: Fragment): Fragment => c`
 static int ${name}_${entry}(const lctx_attention *a, int64_t b, int64_t h, int64_t q0, int64_t q1, int64_t k0, int64_t k1) {
   (void)a, (void)b, (void)h, (void)q0, (void)q1, (void)k0, (void)k1;
 `;
-  const mask = printRanges([node.mask], leaves);
+  const mask = printRanges([sees], leaves);
   const seen = mask.names[0]!;
   const see = c`${head(c`see`)}${mask.statements}  return ${seen}.low >= 1.0 ? 2 : ${seen}.high <= 0.0 ? 0 : 1;\n}\n`;
   if (node.regions.length === 1) return see;
@@ -154,17 +155,21 @@ export function printChoice(node: PrintedNode, printer: ExprPrinter): Fragment {
   return c`${own}${printer.take(pairScope)}${joinFragments(lines, c``)}      if (mixed) {\n${joinFragments(picks, c``)}      }\n`;
 }
 
-/** The loops around the statements of one vector of pairs. `declare` prints what a vector of queries needs. */
+/**
+ * The loops around the statements of one vector of pairs. `declare` prints what a vector of queries needs; `area` is the
+ * number of floats that one region's logits take.
+ */
 export function printLoops(
   pairs: Pairs,
   printer: ExprPrinter,
   choice: Fragment,
   declare: Fragment,
   body: Fragment,
+  area: Fragment = c`LCTX_QB * LCTX_KB`,
 ): Fragment {
   const several = pairs.node.regions.length > 1;
   return c`  const lctx_attention *a = x->a;
-  const int64_t b = x->b, area = LCTX_QB * LCTX_KB;
+  const int64_t b = x->b, area = ${area};
   const int32_t h = (int32_t)x->h;
   float *s = x->s + ${several ? c`(mixed ? 0 : x->region) * area` : c`0`};
   (void)a, (void)b, (void)h, (void)area, (void)mixed, (void)guard;
@@ -214,7 +219,7 @@ export function printScore(pairs: Pairs<ScoredNode>, entry: Fragment): Fragment 
 }
 
 /** Adds to the gradient of one table, one load. */
-function printTableGradient(
+export function printTableGradient(
   table: AttentionTable,
   share: number,
   at: PrintedValue,
@@ -231,6 +236,42 @@ function printTableGradient(
   return c`${value}${add}      }\n`;
 }
 
+/** Adds `t` times the slopes of what one of the node's expressions loads to the gradients of tables, where `when` holds. */
+export function printLoadGradients(
+  pairs: Pairs,
+  node: AttentionGradientNode,
+  part: LoadingPart,
+  printer: ExprPrinter,
+  when: Fragment,
+): readonly Fragment[] {
+  return node.bufferGradients.flatMap(({ buffer, loads }, share) =>
+    loads
+      .filter((load) => load.part === part)
+      .map(({ indices, slope }) => {
+        const table = pairs.tables[buffer]!;
+        const at = printer.name(
+          flatIndex(
+            table,
+            indices.map((e) => printer.print(e)),
+            printer.spread,
+          ),
+        );
+        return printTableGradient(table, share, at, printer.spread(printer.print(slope)), when);
+      }),
+  );
+}
+
+/** Stores `ds` as the gradient of the region's logit that was chosen, and 0 for the others. */
+export function printStore(node: PrintedNode): Fragment {
+  const stores = node.regions.map(
+    (_, r) =>
+      c`        *(vf *)(s + ${r} * area + j * LCTX_QB + v) = lctx_select_real_v(${identifier("chosen", r)}, ds, lctx_splat_real(0.0f));\n`,
+  );
+  return node.regions.length > 1
+    ? c`      if (mixed) {\n${joinFragments(stores, c``)}      } else *(vf *)(s + j * LCTX_QB + v) = ds;\n`
+    : c`      *(vf *)(s + j * LCTX_QB + v) = ds;\n`;
+}
+
 /** Backward: logits become their gradients in place, weight gradients become weights. */
 export function printSlope(pairs: Pairs<ScoredNode>, node: AttentionGradientNode, entry: Fragment): Fragment {
   const printer = pairPrinter(pairs);
@@ -238,27 +279,9 @@ export function printSlope(pairs: Pairs<ScoredNode>, node: AttentionGradientNode
   const mask = printer.spread(printer.print(node.mask));
   const score = printer.spread(printer.print(node.score));
   const slope = printer.spread(printer.print(node.scoreSlope));
-  const gradients = node.bufferGradients.flatMap(({ buffer, loads }, share) =>
-    loads.map(({ indices, slope: of }) => {
-      const table = pairs.tables[buffer]!;
-      const at = printer.name(
-        flatIndex(
-          table,
-          indices.map((e) => printer.print(e)),
-          printer.spread,
-        ),
-      );
-      return printTableGradient(table, share, at, printer.spread(printer.print(of)), mask);
-    }),
-  );
+  const gradients = printLoadGradients(pairs, node, "score", printer, mask);
   const several = node.regions.length > 1;
-  const stores = node.regions.map(
-    (_, r) =>
-      c`        *(vf *)(s + ${r} * area + j * LCTX_QB + v) = lctx_select_real_v(${identifier("chosen", r)}, ds, lctx_splat_real(0.0f));\n`,
-  );
-  const store = several
-    ? c`      if (mixed) {\n${joinFragments(stores, c``)}      } else *(vf *)(s + j * LCTX_QB + v) = ds;\n`
-    : c`      *(vf *)(s + j * LCTX_QB + v) = ds;\n`;
+  const store = printStore(node);
   const declare = c`    const vf lse = *(const vf *)(x->lse + v), delta = *(const vf *)(x->delta + v);\n`;
   const body = c`      vf *dp = (vf *)(x->dp + j * LCTX_QB + v);
       vf y = ${score};
@@ -270,6 +293,14 @@ export function printSlope(pairs: Pairs<ScoredNode>, node: AttentionGradientNode
 ${joinFragments(gradients, c``)}      *dp = p;
 ${store}`;
   return printVariants(c`slope`, entry, several, printLoops(pairs, printer, choice, declare, body));
+}
+
+/** An attention's expressions beside its mask and regions. */
+export function ownExprs(node: AnyAttention): readonly Expr[] {
+  const exprs: Expr[] = [node.score];
+  if (node.sink !== null) exprs.push(node.sink);
+  if (node.weight !== null) mapWeight(node.weight, (e) => (exprs.push(e), e));
+  return exprs;
 }
 
 /** Refuses what these kernels cannot say. */

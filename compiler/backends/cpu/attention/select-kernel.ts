@@ -8,7 +8,7 @@ import { c, joinFragments, realLiteral, type Fragment } from "../../../ir/kernel
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
 import { fixedExtent, plus, times } from "../sizes.ts";
-import { block, coreSizes, skeleton, type Shape } from "./attention-kernel.ts";
+import { block, coreSizes, skeleton, type Shape } from "./attention-entry.ts";
 import { printRanks } from "./print-folds.ts";
 import { AttentionSlots, pairsOf, printKnown, refuseUnprintable } from "./print-pairs.ts";
 

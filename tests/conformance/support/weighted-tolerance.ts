@@ -1,0 +1,313 @@
+/**
+ * How far a single-precision kernel may be from float64 where attention has a weight, a sink or turned queries: the rule of
+ * `rule-1`, carried through normalisers, reads at other keys, and factors.
+ */
+import { exprEvaluator, noValues, type ExprValues } from "../../../compiler/ir/evaluate-expr.ts";
+import { bool, real, type Expr } from "../../../compiler/ir/expr.ts";
+import type { LoadingPart } from "../../../compiler/ir/graph.ts";
+import type { Float64Tensor } from "../../../compiler/ir/interpret.ts";
+import type { Weight } from "../../../compiler/ir/weight.ts";
+import type { Spec } from "./random-specs.ts";
+import { sizedEvaluator } from "./sized-expr.ts";
+
+const unit = 2 ** -24;
+const factor = 8;
+const tiny = 2 ** -125;
+
+type Get = (path: string) => Float64Tensor;
+type Sized = ReturnType<typeof sizedEvaluator>;
+
+/** A value's share of what may be wrong, for scores and factors of one pair. */
+interface Part {
+  readonly value: number;
+  /** Error of the value, in rounding units. */
+  readonly error: number;
+  /** How much an error of its gradient grows on the way to the logit. */
+  readonly steep: number;
+}
+
+/** True where `attentionTolerances` does not say what is allowed. */
+export const hasWeighting = ({ attention }: Spec): boolean =>
+  attention.weight !== null || attention.sink !== null || attention.regions.some(({ turn }) => turn !== null);
+
+/** Allowed errors, in the order output, log-sum-exp, then the gradient's results. */
+export function weightedTolerances(
+  spec: Spec,
+  get: Get,
+  results: readonly Float64Tensor[],
+): readonly Float64Array[] {
+  const node = spec.gradient;
+  const weight: Weight = node.weight ?? {
+    row: { guard: node.mask, score: node.score },
+    block: null,
+    cases: [{ when: bool(true), row: "self", local: false, factor: null }],
+  };
+  const rowPart: LoadingPart = node.weight === null ? "score" : "row";
+  const [batches, queries, heads, e] = results[0]!.shape as [number, number, number, number];
+  const keys = spec.sizes.length;
+  const start = spec.sizes["query-start"];
+  const value = get("value");
+  const groups = value.shape[2]!;
+  const d = get("query0").shape[3]!;
+  const early = node.prepended === null ? null : { key: get("early-key"), value: get("early-value") };
+  const earlyCount = early?.key.shape[0] ?? 0;
+  const upstream = get("output-gradient").data;
+  const bounds = results.map((result) => new Float64Array(result.data.length));
+  const regions = node.regions.length;
+  const [boundQ, boundK] = [0, 1].map((side) => (r: number) => bounds[2 + 2 * r + side]!) as [
+    (r: number) => Float64Array,
+    (r: number) => Float64Array,
+  ];
+  const boundV = bounds[2 + 2 * regions]!;
+  const boundT = (n: number): Float64Array => bounds[3 + 2 * regions + n]!;
+  const afterTables = 3 + 2 * regions + node.bufferGradients.length;
+  const tables = node.buffers.map((buffer) =>
+    get(buffer.kind === "parameter" ? buffer.path : `input:${buffer.kind === "input" ? buffer.name : ""}`),
+  );
+  const batched = node.buffers.map((buffer) => buffer.axes[0]?.name === "b");
+  let place = { b: 0, q: 0, h: 0, k: NaN, logit: NaN };
+  const leaves: ExprValues = {
+    ...noValues,
+    index: (name) => (name === "q" ? place.q : name === "k" ? place.k : place.h),
+    size: (name) => (name === "length" ? keys : name === "query-length" ? queries : start),
+    logit: () => place.logit,
+    load: (n, indices) => {
+      const table = tables[n]!;
+      const first = batched[n] ? place.b : 0;
+      return table.data[
+        indices.reduce((flat, index, axis) => flat * table.shape[axis + (batched[n] ? 1 : 0)]! + index, first)
+      ]!;
+    },
+  };
+  const at = (k: number, logit: number): ExprValues => {
+    [place.k, place.logit] = [k, logit];
+    return leaves;
+  };
+  const evaluate = (expr: Expr | null | undefined, otherwise: Expr) => exprEvaluator(expr ?? otherwise);
+  const sized = (expr: Expr | null | undefined): Sized => sizedEvaluator(expr ?? real(1));
+  const mask = exprEvaluator(node.mask);
+  const whens = node.regions.map(({ when }) => exprEvaluator(when));
+  const inner = weight.block?.inner ?? null;
+  const size = weight.block?.size ?? 1;
+  const [rowGuard, blockGuard] = [weight.row, inner].map((one) => evaluate(one?.guard, bool(false)));
+  const [rowScore, blockScore] = [weight.row, inner].map((one) => sized(one?.score));
+  const slopes = node.weightSlopes;
+  const [rowSlope, blockSlope] = [sized(slopes?.row ?? node.scoreSlope), sized(slopes?.block ?? real(0))];
+  const conditions = weight.cases.map(({ when }) => exprEvaluator(when));
+  const factors = weight.cases.map((one) => sized(one.factor));
+  const factorSlopes = weight.cases.map((_, n) => sized(slopes?.factors[n] ?? real(0)));
+  const sink = node.sink === null ? null : sized(node.sink);
+  const loads = node.bufferGradients.map(({ loads: own }) =>
+    own.map((load) => ({
+      part: load.part,
+      indices: load.indices.map(exprEvaluator),
+      slope: sized(load.slope),
+    })),
+  );
+  const turns = node.regions.map(({ turn }) =>
+    turn === null
+      ? null
+      : {
+          ...turn,
+          position: exprEvaluator(turn.position),
+          angle: exprEvaluator(turn.angle),
+          factor: exprEvaluator(turn.scale),
+        },
+  );
+  /** The row turned as region r has it, and the same on absolute values. */
+  const turned = (r: number, row: Float64Array): [Float64Array, Float64Array] => {
+    const [exact, size_] = [row.slice(), row.map(Math.abs)];
+    const turn = turns[r];
+    if (!turn) return [exact, size_];
+    const position = turn.position(leaves);
+    for (let m = 0; m < turn.rotated / 2; m++) {
+      const own = { ...leaves, index: () => m };
+      const [radians, by] = [position * turn.angle(own), turn.factor(own)];
+      const [cos, sin] = [by * Math.cos(radians), by * Math.sin(radians)];
+      const [i, j] = turn.layout === "half" ? [m, m + turn.rotated / 2] : [2 * m, 2 * m + 1];
+      [exact[i], exact[j]] = [row[i]! * cos - row[j]! * sin, row[i]! * sin + row[j]! * cos];
+      size_[i] = size_[j] = 2 * Math.abs(by) * (Math.abs(row[i]!) + Math.abs(row[j]!));
+    }
+    return [exact, size_];
+  };
+  const part = (value: Sized, slope: Sized, values: ExprValues, logitSize: number): Part => {
+    const [own, bend] = [value(values), slope(values)];
+    const steep = Math.abs(bend.value) + bend.size;
+    return {
+      value: own.value,
+      error: own.size + logitSize * steep,
+      steep: steep * (1 + logitSize),
+    };
+  };
+  const none: Part = { value: -Infinity, error: 0, steep: 0 };
+
+  for (let b = 0; b < batches; b++)
+    for (let row = 0; row < queries; row++)
+      for (let h = 0; h < heads; h++) {
+        const g = Math.floor(h / (heads / groups));
+        const out = (b * queries + row) * heads + h;
+        const lse = results[1]!.data[out]!;
+        place = { b, q: start + row, h, k: NaN, logit: NaN };
+        const count = earlyCount + keys;
+        const pairs = Array.from({ length: count }, (_, n) => {
+          const k = n - earlyCount;
+          const isEarly = k < 0;
+          at(k, NaN);
+          const region = isEarly ? 0 : whens.findIndex((when) => when(leaves) !== 0);
+          const own = get(`query${region}`).data.slice(out * d, (out + 1) * d);
+          const [query, querySize] = isEarly ? [own, own.map(Math.abs)] : turned(region, own);
+          const keyAt = isEarly ? (n * groups + g) * d : ((b * keys + k) * groups + g) * d;
+          const valueAt = isEarly ? (n * groups + g) * e : ((b * keys + k) * groups + g) * e;
+          const keyData = (isEarly ? early!.key : get(`key${region}`)).data;
+          const valueData = (isEarly ? early!.value : value).data;
+          let [logit, logitSize, reach] = [0, 0, 0];
+          for (let i = 0; i < d; i++) {
+            logit += node.scale * query[i]! * keyData[keyAt + i]!;
+            logitSize += Math.abs(node.scale * querySize[i]! * keyData[keyAt + i]!);
+          }
+          for (let i = 0; i < e; i++) reach += Math.abs(upstream[out * e + i]! * valueData[valueAt + i]!);
+          const values = at(k, logit);
+          const plain: Part = { value: logit, error: logitSize, steep: 1 + logitSize };
+          const ofRow = isEarly
+            ? plain
+            : rowGuard!(values) === 0
+              ? none
+              : part(rowScore!, rowSlope, values, logitSize);
+          const ofBlock =
+            isEarly || blockGuard!(values) === 0 ? none : part(blockScore!, blockSlope, values, logitSize);
+          const which = isEarly
+            ? -2
+            : mask(values) === 0
+              ? -1
+              : conditions.findIndex((when) => when(values) !== 0);
+          const bent = which < 0 ? none : part(factors[which]!, factorSlopes[which]!, values, logitSize);
+          const places = { k, region, isEarly, keyData, keyAt, valueData, valueAt };
+          return { ...places, querySize, reach, logit, ofRow, ofBlock, which, bent };
+        });
+        const shares = pairs.map(({ ofRow }) =>
+          ofRow.value === -Infinity ? 0 : Math.exp(ofRow.value - lse),
+        );
+        const sinkNow = sink === null ? null : sink(at(NaN, NaN));
+        const amplify =
+          1 + pairs.reduce((most, { ofRow }) => Math.max(most, ofRow.error), sinkNow?.size ?? 0);
+        bounds[1]![out] = weight.row === null ? 0 : amplify + (Number.isFinite(lse) ? Math.abs(lse) : 0);
+        // Shares and error of each block's softmax.
+        const blockShares = pairs.map(() => 0);
+        const blockAmplify = pairs.map(() => 0);
+        for (let first = 0; inner !== null && first < keys; first += size) {
+          const own = pairs.slice(earlyCount + first, earlyCount + Math.min(first + size, keys));
+          const top = Math.max(...own.map(({ ofBlock }) => ofBlock.value));
+          const total = own.reduce((sum, { ofBlock }) => sum + Math.exp(ofBlock.value - top), 0);
+          own.forEach(({ ofBlock, k }) => {
+            blockShares[earlyCount + k] =
+              ofBlock.value === -Infinity ? 0 : Math.exp(ofBlock.value - top) / total;
+            blockAmplify[earlyCount + k] = 1 + Math.max(...own.map((one) => one.ofBlock.error));
+          });
+        }
+        const least = tiny / (factor * unit);
+        const readAt = pairs.map(({ k, which, isEarly }, n) => {
+          const read = isEarly ? "self" : which < 0 ? null : weight.cases[which]!.row;
+          if (read === null || read === "self") return read === null ? null : n;
+          const first = Math.floor(k / size) * size;
+          const wanted = n - k + (read === "first" ? first : first + size - 1);
+          return wanted < count ? wanted : -1;
+        });
+        /** Without the factor: product of shares, and its error. */
+        const rest = pairs.map(({ isEarly, which }, n) => {
+          if (which === -1) return { value: 0, error: 0 };
+          const read = readAt[n]!;
+          const outer = read === null ? 1 : read < 0 ? 0 : shares[read]!;
+          const local = !isEarly && weight.cases[which]!.local;
+          const both = outer * (local ? blockShares[n]! : 1);
+          return { value: both, error: both * (amplify + (local ? blockAmplify[n]! : 0) + 1) + least };
+        });
+        const weights = pairs.map(({ isEarly, which, bent }, n) => {
+          if (which === -1) return { value: 0, error: 0 };
+          const { value: own, error } = rest[n]!;
+          if (isEarly) return { value: own, error };
+          return {
+            value: own * Math.abs(bent.value),
+            error: error * Math.abs(bent.value) + own * bent.error + least,
+          };
+        });
+        let [deltaSize, deltaError] = [0, 0];
+        pairs.forEach(({ reach }, n) => {
+          deltaSize += weights[n]!.value * reach;
+          deltaError += weights[n]!.error * reach;
+        });
+        const dRow = shares.map((share) =>
+          weight.row === null ? 0 : share * (amplify * deltaSize + deltaError),
+        );
+        const dBlock = pairs.map(() => 0);
+        const blockMoved = new Map<number, number>();
+        pairs.forEach(({ k, which, isEarly, reach }, n) => {
+          const moved = 2 * weights[n]!.error * reach;
+          const read = readAt[n]!;
+          if (read !== null && read >= 0) dRow[read]! += moved;
+          if (isEarly || which < 0 || !weight.cases[which]!.local) return;
+          dBlock[n]! += moved;
+          blockMoved.set(Math.floor(k / size), (blockMoved.get(Math.floor(k / size)) ?? 0) + moved);
+        });
+        pairs.forEach(({ k, region, isEarly, which, ofRow, ofBlock, bent, ...pair }, n) => {
+          if (!isEarly)
+            dBlock[n]! +=
+              blockShares[n]! * (1 + blockAmplify[n]!) * (blockMoved.get(Math.floor(k / size)) ?? 0);
+          const dFactor = which < 0 ? 0 : 2 * rest[n]!.error * pair.reach;
+          const [toV, toK] = isEarly
+            ? [bounds[afterTables + 1]!, bounds[afterTables]!]
+            : [boundV, boundK(region)];
+          for (let i = 0; i < e; i++) {
+            bounds[0]![out * e + i]! += weights[n]!.error * Math.abs(pair.valueData[pair.valueAt + i]!);
+            toV[pair.valueAt + i]! += weights[n]!.error * Math.abs(upstream[out * e + i]!);
+          }
+          const error =
+            node.scale * (dRow[n]! * ofRow.steep + dBlock[n]! * ofBlock.steep + dFactor * bent.steep);
+          at(k, pair.logit);
+          const [, back] = isEarly
+            ? [null, pair.keyData.slice(pair.keyAt, pair.keyAt + d).map(Math.abs)]
+            : turned(region, pair.keyData.slice(pair.keyAt, pair.keyAt + d));
+          for (let i = 0; i < d; i++) {
+            boundQ(region)[out * d + i]! += error * back[i]!;
+            toK[pair.keyAt + i]! += error * pair.querySize[i]!;
+          }
+          if (isEarly) return;
+          const values = at(k, pair.logit);
+          addLoads(
+            (which_) =>
+              which_ === rowPart
+                ? dRow[n]!
+                : which_ === "block"
+                  ? dBlock[n]!
+                  : which_ === which
+                    ? dFactor
+                    : 0,
+            values,
+          );
+        });
+        if (sinkNow !== null) {
+          const share = Math.exp(sinkNow.value - lse) * (amplify * deltaSize + deltaError);
+          addLoads((which) => (which === "sink" ? share : 0), at(NaN, NaN));
+        }
+      }
+
+  function addLoads(errorOf: (part: LoadingPart) => number, values: ExprValues): void {
+    loads.forEach((own, n) => {
+      const table = tables[node.bufferGradients[n]!.buffer]!;
+      for (const load of own) {
+        const error = errorOf(load.part);
+        if (error === 0) continue;
+        const slope = load.slope(values);
+        const flat = load.indices.reduce((sum, index, axis) => sum * table.shape[axis]! + index(values), 0);
+        boundT(n)[flat]! += error * (Math.abs(slope.value) + slope.size);
+      }
+    });
+  }
+
+  const long = Math.sqrt(Math.max(1, keys / 256));
+  results.forEach((result, n) => {
+    const bound = bounds[n]!;
+    for (let i = 0; i < bound.length; i++)
+      bound[i] = unit * Math.abs(result.data[i]!) + tiny + factor * long * unit * bound[i]!;
+  });
+  return bounds;
+}
