@@ -33,6 +33,9 @@ const core = (changes: Partial<PairCore> = {}): PairCore => ({
   ...changes,
 });
 const two = [region(t, y, e.lt(e.sub(q, k), e.int(9)), "0"), region(t, y, e.bool(true), "1")];
+/** Queries that do not start at position 0. */
+const some = axis("t", 5);
+const lateStart = 11;
 const lse = leaf("lse", [b, t, heads]);
 const weight = e.unary("exp", e.sub(e.mul(e.real(0.5), e.logit), e.load(0, [q, h])));
 const atHead = { axis: heads, index: h };
@@ -102,6 +105,24 @@ const pairCases: Readonly<Record<string, Node>> = {
     "p",
   ),
   "two regions": pairs.pairReduceNode("sum", core({ regions: two }), e.logit, [atKey], "p"),
+  "sums by document": pairs.pairReduceNode(
+    "sum",
+    core({ buffers: [whole("documents", [b, y])] }),
+    e.logit,
+    [{ axis: axis("s", 6), index: e.binary("mod", e.load(0, [k], "int"), e.int(7)) }, atHead],
+    "p",
+  ),
+  "late log-sum-exp": pairs.logSumExpNode(
+    { ...core({ regions: [region(some, y, e.bool(true), "l")] }), score: e.logit },
+    "lse",
+  ),
+  "late row maxima": pairs.pairReduceNode(
+    "max",
+    core({ regions: [region(some, y, e.bool(true), "l")] }),
+    e.logit,
+    [{ axis: some, index: e.sub(q, e.size("query-start")) }],
+    "p",
+  ),
   "counts of pairs": pairs.pairReduceNode("sum", core(), e.real(1), [], "p"),
 };
 
@@ -129,6 +150,11 @@ const selectCases: Readonly<Record<string, Node>> = {
       choose: { kind: "top", count: e.sub(e.mul(h, e.int(3)), e.int(1)) },
     },
     overAll,
+    "s",
+  ),
+  "late select": pairs.selectNode(
+    { ...selectParts, query: leaf("late-query", [b, some, heads, d]) },
+    { rows: some, heads },
     "s",
   ),
   "select above": pairs.selectNode(
@@ -272,7 +298,12 @@ describe.each<Target>(["native", "wasm"])("kernels on %s", (target) => {
     for (const length of lengths)
       names.forEach((name, n) => {
         const node = cases[name]!;
-        const sizes = { batch: 2, length, threads: 3, "query-start": 0 };
+        const sizes = {
+          batch: 2,
+          length,
+          threads: 3,
+          "query-start": name.startsWith("late") ? lateStart : 0,
+        };
         const outputs: Record<string, Node> = {};
         nodeResults(node).forEach((_, r) => (outputs[`r${r}`] = build.resultNode(node, r)));
         nodeOperands(node).forEach((own, o) => (outputs[`o${o}`] = own));

@@ -56,6 +56,12 @@ describe("numeric intervals", () => {
     });
     expect(bounds).toEqual({ low: 9, high: 17 });
   });
+  it("bound members and ranks of sets, of which nothing is known", () => {
+    const over = { index: () => span(-3, 9), size: () => span(1, 12) };
+    expect(exprInterval(e.member(0, [q], k), over)).toEqual({ low: 0, high: 1 });
+    expect(exprInterval(e.rank(0, [q], k), over)).toEqual({ low: 0, high: 9 });
+    expect(exprInterval(e.rank(0, [q], e.sub(k, e.int(12))), over)).toEqual({ low: 0, high: 0 });
+  });
   it("prove that a causal mask excludes later keys", () => {
     const later = {
       index: (name: string) => (name === "q" ? span(0, 5) : span(6, 9)),
