@@ -7,6 +7,7 @@ const wasm = [
   "tests/conformance/attention-probes.test.ts",
   "tests/conformance/attention-wasm.test.ts",
   "tests/conformance/nodes.test.ts",
+  "tests/conformance/selections.test.ts",
   "tests/device/cache.test.ts",
   "tests/device/gemm.test.ts",
   "tests/device/memory.test.ts",

@@ -57,7 +57,7 @@ export interface PairReduceNode extends NodeBase, PairCore {
   readonly op: "sum" | "max" | "min";
   /** Real over the logit (scale · q·k), `q`, `k`, `h`, sizes, loads. */
   readonly body: Expr;
-  /** Whole numbers over `q`, `k`, `h`, sizes. */
+  /** Whole numbers over `q`, `k`, `h`, sizes, loads. */
   readonly targets: readonly Expr[];
 }
 

@@ -90,7 +90,7 @@ export function checkPairReduce(node: NodeOf<"pair-reduce">, fail: Fail): void {
   if (node.targets.length !== node.axes.length - 1)
     fail(`has ${node.targets.length} targets for ${node.axes.length - 1} axes`);
   for (const target of node.targets) {
-    checkExpr(target, "a target", pairLeaves([]), fail);
+    checkExpr(target, "a target", pairLeaves(node.buffers), fail);
     if (target.type !== "int") fail(`a target is ${target.type}`);
   }
 }

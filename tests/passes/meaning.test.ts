@@ -8,7 +8,8 @@ import { graphProblems } from "../../compiler/ir/verify-graph.ts";
 import { differentiate } from "../../compiler/passes/differentiate.ts";
 import { graphPasses, optimizeGraph } from "../../compiler/passes/pipeline.ts";
 import { parametersOf } from "../support/gradient-check.ts";
-import { randomGraph } from "../support/random-graph.ts";
+import { graphWith, randomGraph } from "../support/random-graph.ts";
+import { constantLayer, selectionLayers } from "../support/random-selections.ts";
 import { randomInputs } from "../support/random-values.ts";
 
 const sizes = { batch: 2, length: 5 };
@@ -51,6 +52,19 @@ describe.each([...new Set(graphPasses)].map((pass) => [pass.name, pass] as const
     );
     expect(changed).toBeGreaterThan(0);
   });
+});
+
+describe("blocks, selections and folds over pairs", () => {
+  it.each([...selectionLayers, constantLayer].map((layer) => [layer.name, layer] as const))(
+    "%s",
+    (_, layer) => {
+      const before = withGradients(graphWith([layer, layer], "square"));
+      const after = optimizeGraph(before);
+      expect(after.nodes.length).toBeLessThan(before.nodes.length);
+      expectSameMeaning(before, after, 5);
+      expect(optimizeGraph(after)).toBe(after);
+    },
+  );
 });
 
 describe("the whole pipeline", () => {

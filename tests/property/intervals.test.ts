@@ -56,6 +56,12 @@ describe("numeric intervals", () => {
     });
     expect(bounds).toEqual({ low: 9, high: 17 });
   });
+  it("bound members and ranks of sets, of which nothing is known", () => {
+    const over = { index: () => span(-3, 9), size: () => span(1, 12) };
+    expect(exprInterval(e.member(0, [q], k), over)).toEqual({ low: 0, high: 1 });
+    expect(exprInterval(e.rank(0, [q], k), over)).toEqual({ low: 0, high: 9 });
+    expect(exprInterval(e.rank(0, [q], e.sub(k, e.int(12))), over)).toEqual({ low: 0, high: 0 });
+  });
   it("prove that a causal mask excludes later keys", () => {
     const later = {
       index: (name: string) => (name === "q" ? span(0, 5) : span(6, 9)),
@@ -231,6 +237,60 @@ describe("masks over blocks", () => {
         },
       ),
       { numRuns: 200 },
+    );
+  });
+
+  it("a set of blocks for each block of rows is decided by its own member, and never wrongly", () => {
+    const [size, count] = [3, 4];
+    const at = (x: Expr): Expr => e.binary("floor-div", x, e.int(size));
+    const held = e.member(0, [at(q)], at(k));
+    const masks = [
+      e.and(e.le(k, q), held),
+      e.and(e.le(k, q), e.not(held)),
+      e.and(held, e.lt(e.rank(0, [at(q)], at(k)), e.int(2))),
+    ];
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(2 ** count - 1), { minLength: count, maxLength: count }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.constantFrom(...masks),
+        (words, block, mask) => {
+          const { all, any } = maskBounds(mask);
+          const [holds, allOf, anyOf] = [mask, all, any].map(exprEvaluator);
+          const ranges = [keyRanges(mask), queryRanges(mask)] as const;
+          const values = (indices: Readonly<Record<string, number>>): ExprValues => ({
+            ...noValues,
+            index: (name) => indices[name] ?? 0,
+            size: (name) => (name === "query-start" ? 0 : size * count),
+            load: (_, [row]) => words[row!]!,
+            words: () => 1,
+          });
+          for (let q0 = 0; q0 < size * count; q0 += block)
+            for (let k0 = 0; k0 < size * count; k0 += block) {
+              const [q1, k1] = [q0, k0].map((x) => Math.min(x + block, size * count) - 1) as [number, number];
+              const seen: [number, number][] = [];
+              for (let i = q0; i <= q1; i++)
+                for (let j = k0; j <= k1; j++) if (holds!(values({ q: i, k: j })) !== 0) seen.push([i, j]);
+              const corners = values({ q0, q1, k0, k1 });
+              const [isAll, isAny] = [allOf!(corners) !== 0, anyOf!(corners) !== 0];
+              const every = seen.length === (q1 - q0 + 1) * (k1 - k0 + 1);
+              expect(isAll && !every).toBe(false);
+              expect(!isAny && seen.length > 0).toBe(false);
+              // A rank is bounded, not looked up, so a mask that reads one may stay open.
+              if (block === size && mask !== masks[2])
+                expect([isAll, isAny]).toEqual([every, seen.length > 0]);
+              ranges.forEach((found, side) => {
+                const inside = (position: number): boolean =>
+                  found.intervals.some(({ when, from, to }) => {
+                    const [open, low, high] = [when, from, to].map((x) => exprEvaluator(x)(corners));
+                    return open !== 0 && low! <= position && position <= high!;
+                  });
+                for (const pair of seen) expect(inside(pair[1 - side]!)).toBe(true);
+              });
+            }
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 

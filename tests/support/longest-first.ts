@@ -10,6 +10,7 @@ const long = [
   "tests/conformance/texts.test.ts",
   "tests/conformance/attention-probes.test.ts",
   "tests/conformance/nodes.test.ts",
+  "tests/conformance/selections.test.ts",
   "tests/conformance/programs.test.ts",
   "tests/model/hf-kernels.test.ts",
   "tests/schedule/native.test.ts",
