@@ -42,6 +42,9 @@ await build({
   logLevel: "warning",
 });
 copyFileSync("runtime/device/cuda/nvrtc-worker.mjs", join(folder, "nvrtc-worker.mjs"));
+// What the attention bench reads beside itself.
+copyFileSync("bench/peers/attention.py", join(folder, "peers-attention.py"));
+cpSync("stdlib", join(folder, "stdlib"), { recursive: true });
 
 // The foreign function library and its binary for that machine, without C++ sources and documents.
 for (const name of ["koffi", "@koromix/koffi-linux-x64"]) {

@@ -1,18 +1,21 @@
 /**
  * Fused attention on one GPU, forward and backward, under many masks and scores, beside FlexAttention and cuDNN where
- * `python3` has PyTorch: `attention [--json] [--only causal,window] [--no-peers]`. Times are medians of device events;
- * work counts visible blocks of 128 only: 4 · batch · heads · d · pairs forward, 2.5 times that backward.
+ * `python3` has PyTorch: `attention [--json] [--lines file] [--budget 300] [--only causal,window] [--no-peers]`. First
+ * the time from a spec's text to its first result, then the cases, then the peers, then a table with ratios. Times are
+ * medians of device events; work counts visible blocks of 128 only: 4 · batch · heads · d · pairs forward, 2.5 times
+ * that backward. After `--budget` seconds what is left is not run, and told so.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync } from "node:fs";
 import { planAttention } from "../../compiler/backends/cuda/plan-attention.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import type { CudaMemory } from "../../runtime/device/cuda/memory.ts";
 import { openCuda, type CudaDevice } from "../../runtime/device/cuda/device.ts";
 import type { CudaCall } from "../../runtime/device/cuda/launch.ts";
 import { attentionCase } from "../../tests/cuda/attention-cases.ts";
-import { flag, median, Report, short } from "../report.ts";
+import { argument, flag, median, Report, short } from "../report.ts";
+import { compileTimes } from "./compile-times.ts";
+import { runPeers } from "./attention-peers.ts";
+import { tableOf, type Measured } from "./attention-table.ts";
 
 interface Case {
   readonly name: string;
@@ -21,6 +24,8 @@ interface Case {
   readonly groups: number;
   readonly length: number;
   readonly d: number;
+  /** Of a table of blocks: the share of blocks kept besides the diagonal. */
+  readonly kept?: number;
 }
 
 const dense = (name: string, batch: number, length: number, d = 128, groups?: number): Case => {
@@ -39,18 +44,20 @@ const cases: readonly Case[] = [
   dense("causal", 2, 8192, 128, 4),
   dense("window:1024", 2, 8192),
   dense("window:1024", 1, 32768),
-  dense("window:1024", 1, 1_048_576, 64),
   dense("sinks:4096", 1, 32768),
   dense("prefix:2048", 2, 8192),
   dense("documents", 2, 8192),
   dense("slopes", 2, 8192),
   dense("capped", 2, 8192),
-  dense("blocks:256", 1, 32768),
+  { ...dense("blocks:256", 1, 32768), kept: 0.1 },
+  ...[1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32].map((kept) => ({ ...dense("blocks:256", 1, 32768), kept })),
+  // Cost a token of masks that see as much at every length.
+  ...["window:1024", "sinks:4096"].flatMap((name) =>
+    [32768, 1_048_576].map((length) => ({ name, batch: 1, heads: 4, groups: 4, length, d: 64 })),
+  ),
 ];
 
-/** Documents of 1024, and one block of 128 in ten kept besides the diagonal. */
 const documentSize = 1024;
-const keptShare = 0.1;
 
 /** The share of blocks of 128 that a case's mask leaves, for counting work. */
 function visibleShare({ name, length }: Case, kept: Uint8Array | null): number {
@@ -60,6 +67,7 @@ function visibleShare({ name, length }: Case, kept: Uint8Array | null): number {
   let seen = 0;
   for (let i = 0; i < blocks; i++) {
     const [q0, q1] = [i * 128, i * 128 + 127];
+    const before = seen;
     for (let j = 0; j < blocks; j++) {
       const [k0, k1] = [j * 128, j * 128 + 127];
       const causal = k0 <= q1;
@@ -74,29 +82,38 @@ function visibleShare({ name, length }: Case, kept: Uint8Array | null): number {
         (["causal", "slopes", "capped"].includes(kind!) && causal);
       if (visible) seen += i === j && kind !== "full" ? 0.5 : 1;
     }
-    // A window of a million tokens has the same blocks in every row but the first.
-    if (length > 100_000 && i === Math.ceil(n / 128) + 1) return (seen / (i + 1) / blocks) * 1;
+    // Of a million tokens nearly all rows of blocks have as many as the first one past the window.
+    if (length > 100_000 && q0 >= n + 128) return (seen - before) / blocks;
   }
   return seen / blocks ** 2;
 }
 
-/** Normal numbers as bf16, from a table: benches must not run on zeros. */
+/** Normal numbers as bf16: benches must not run on zeros. */
 function randomElements(count: number, seed: number): Uint16Array {
-  const table = new Uint16Array(1 << 20);
+  const data = new Uint16Array(count);
   const view = new DataView(new ArrayBuffer(4));
   let state = seed >>> 0;
   const next = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state + 1) / 2 ** 32;
   };
-  for (let n = 0; n < table.length; n++) {
+  for (let n = 0; n < count; n++) {
     view.setFloat32(0, Math.sqrt(-2 * Math.log(next())) * Math.cos(2 * Math.PI * next()));
-    table[n] = view.getUint16(0);
+    data[n] = view.getUint16(0);
   }
-  const data = new Uint16Array(count);
-  for (let at = 0; at < count; at += table.length - 977)
-    data.set(table.subarray(0, Math.min(table.length, count - at)), at);
   return data;
+}
+
+/** Numbers that are made once; memory is filled by copying them on. An odd count, so that rows differ. */
+const numbers = randomElements((1 << 20) - 977, 1);
+
+function fillRandom(device: CudaDevice, memory: CudaMemory): void {
+  const first = Math.min(memory.byteLength, numbers.byteLength);
+  device.upload(memory.part(0, first), numbers.subarray(0, first / 2));
+  for (let filled = first; filled < memory.byteLength; filled *= 2) {
+    const more = Math.min(filled, memory.byteLength - filled);
+    device.copy(memory.part(filled, more), memory.part(0, more));
+  }
 }
 
 /** Median milliseconds of a call, after warming up, within about 300 ms. */
@@ -107,7 +124,17 @@ async function timeCall(device: CudaDevice, run: () => void): Promise<number> {
   return median(Array.from({ length: rounds }, () => device.time(run)));
 }
 
-async function benchCase(device: CudaDevice, of: Case, report: Report): Promise<void> {
+/** Frees what the case allocated, also when it fails. */
+async function benchCase(device: CudaDevice, of: Case): Promise<Measured> {
+  const memories: CudaMemory[] = [];
+  try {
+    return await measure(device, of, memories);
+  } finally {
+    for (const memory of memories) memory.free();
+  }
+}
+
+async function measure(device: CudaDevice, of: Case, memories: CudaMemory[]): Promise<Measured> {
   const { batch, heads, groups, length, d, name } = of;
   const { attention, gradient } = attentionCase(name, { heads, groups, d, e: d });
   const facts = blockFacts(attention);
@@ -115,15 +142,18 @@ async function benchCase(device: CudaDevice, of: Case, report: Report): Promise<
     path: "auto",
     hopper: device.properties.major === 9,
   })!;
-  const memories: CudaMemory[] = [];
   const take = (data: ArrayBufferView): CudaMemory => {
     const memory = device.allocate(data.byteLength);
     device.upload(memory, data);
     memories.push(memory);
     return memory;
   };
-  const elements = (rows: number, seed: number): CudaMemory =>
-    take(randomElements(batch * length * rows * d, seed));
+  const elements = (rows: number): CudaMemory => {
+    const memory = device.allocate(2 * batch * length * rows * d);
+    memories.push(memory);
+    fillRandom(device, memory);
+    return memory;
+  };
   const documents = Int32Array.from({ length: batch * length }, (_, n) =>
     Math.floor((n % length) / documentSize),
   );
@@ -133,7 +163,7 @@ async function benchCase(device: CudaDevice, of: Case, report: Report): Promise<
   const kept = name.startsWith("blocks")
     ? Uint8Array.from({ length: blocks ** 2 }, (_, n) => {
         state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-        return Math.floor(n / blocks) === n % blocks || state / 2 ** 32 < keptShare ? 1 : 0;
+        return Math.floor(n / blocks) === n % blocks || state / 2 ** 32 < of.kept! ? 1 : 0;
       })
     : null;
   const tables = attention.buffers.map((buffer) => {
@@ -142,10 +172,10 @@ async function benchCase(device: CudaDevice, of: Case, report: Report): Promise<
       return take(Float32Array.from({ length: heads }, (_, h) => 2 ** ((-8 * (h + 1)) / heads)));
     return take(Float32Array.from(kept!));
   });
-  const core = [elements(heads, 1), elements(groups, 2), elements(groups, 3), ...tables];
-  const [output, slope] = [elements(heads, 4), elements(heads, 5)];
+  const core = [elements(heads), elements(groups), elements(groups), ...tables];
+  const [output, slope] = [elements(heads), elements(heads)];
   const lse = take(new Float32Array(batch * length * heads));
-  const gradients = [elements(heads, 6), elements(groups, 7), elements(groups, 8)];
+  const gradients = [elements(heads), elements(groups), elements(groups)];
   const sizes = { batch, length, "query-length": length, "query-start": 0, step: 0 };
   const bind = async (call: CudaCall, buffers: readonly CudaMemory[]) =>
     (await device.prepare(call)).bind(buffers, sizes);
@@ -155,50 +185,80 @@ async function benchCase(device: CudaDevice, of: Case, report: Report): Promise<
   const prepared = performance.now() - began;
   const forwardMs = await timeCall(device, () => forward.run({}));
   const backwardMs = await timeCall(device, () => backward.run({}));
-  const work = 4 * batch * heads * d * length ** 2 * visibleShare(of, kept);
+  const share = visibleShare(of, kept);
+  const work = 4 * batch * heads * d * length ** 2 * share;
   const rate = (flops: number, ms: number): number => flops / ms / 1e9;
-  report.text(
-    `lctx  ${name.padEnd(12)} D${d} B${batch} H${heads}/${groups} N${length}`.padEnd(48) +
-      `forward ${forwardMs.toFixed(3)} ms ${rate(work, forwardMs).toFixed(0)} TFLOP/s, ` +
-      `backward ${backwardMs.toFixed(3)} ms ${rate(2.5 * work, backwardMs).toFixed(0)} (${plan.forward.path}/${plan.backward.path})`,
-  );
-  report.record("case", {
+  return {
     peer: "lctx",
     ...of,
     paths: [plan.forward.path, plan.backward.path],
+    visible: short(share),
     fwd_ms: short(forwardMs),
     bwd_ms: short(backwardMs),
     fwd_tflops: short(rate(work, forwardMs)),
     bwd_tflops: short(rate(2.5 * work, backwardMs)),
     prepare_ms: short(prepared),
-  });
-  for (const memory of memories) memory.free();
+  };
 }
 
-/** Runs the peers' script; it prints JSON lines itself. */
-function benchPeers(report: Report): void {
-  const script = [
-    join(import.meta.dirname, "peers-attention.py"),
-    join(import.meta.dirname, "../peers/attention.py"),
-  ].find(existsSync);
-  const torch = spawnSync("python3", ["-c", "import torch"], { stdio: "ignore" });
-  if (script === undefined || torch.status !== 0) {
-    report.text("peers: not run: python3 has no PyTorch here");
-    report.record("peers", { problem: "not run: python3 has no PyTorch here" });
-    return;
-  }
-  spawnSync("python3", [script], { stdio: "inherit" });
-}
-
-const only = process.argv.indexOf("--only");
-const wanted = only < 0 ? null : process.argv[only + 1]!.split(",");
+const began = performance.now();
+const budget = argument("budget", 300);
+const left = (): number => budget - (performance.now() - began) / 1000;
+const listed = (name: string): string | null => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? null : process.argv[at + 1]!;
+};
+const wanted = listed("only")?.split(",") ?? null;
+const lines = listed("lines");
+// Own cases take at most half of the time where peers follow.
+const own = flag("no-peers") ? 0 : budget / 2;
 try {
   const device = await openCuda({ cacheFolder: process.env["LCTX_CACHE"] ?? null });
   const report = new Report("cuda-attention", 1, device.description);
-  for (const one of cases)
-    if (wanted === null || wanted.includes(one.name.split(":")[0]!)) await benchCase(device, one, report);
+  const tell = (what: string, fields: object): void => {
+    report.record(what, fields as Record<string, unknown>);
+    const line = JSON.stringify({ bench: "cuda-attention", what, ...fields, device: device.description });
+    if (lines !== null) appendFileSync(lines, `${line}\n`);
+  };
+  if (wanted === null || wanted.includes("compile"))
+    for (const times of await compileTimes()) {
+      tell("compile", times);
+      report.text(
+        `compile  ${times.spec.padEnd(20)} cold ${times.coldMs.toFixed(0)} ms, warm ${times.warmMs.toFixed(0)} ms, another length ${times.lengthMs.toFixed(0)} ms`,
+      );
+    }
+  const found: Measured[] = [];
+  let skipped = 0;
+  for (const one of cases) {
+    if (wanted !== null && !wanted.includes(one.name.split(":")[0]!)) continue;
+    if (left() < own) {
+      skipped++;
+      continue;
+    }
+    const result = await benchCase(device, one);
+    found.push(result);
+    tell("case", result);
+    report.text(
+      `lctx  ${one.name.padEnd(12)} D${one.d} B${one.batch} H${one.heads}/${one.groups} N${one.length}${one.kept === undefined ? "" : ` kept ${one.kept}`}`.padEnd(
+        56,
+      ) +
+        `forward ${result.fwd_ms} ms ${result.fwd_tflops} TFLOP/s, backward ${result.bwd_ms} ms ${result.bwd_tflops} (${result.paths!.join("/")})`,
+    );
+  }
+  if (skipped > 0) {
+    tell("not run", { cases: skipped, why: `the budget of ${budget} s is spent` });
+    report.text(`${skipped} cases not run: the budget of ${budget} s is spent`);
+  }
+  // The peers need the memory that the pool holds.
   device.close();
-  if (!flag("no-peers")) benchPeers(report);
+  const { peers, problem } = flag("no-peers")
+    ? { peers: [], problem: "not asked for" }
+    : await runPeers(left());
+  for (const peer of peers) tell("peer", peer);
+  if (problem !== null) tell("peers", { problem });
+  report.text("");
+  for (const line of tableOf(found, peers)) report.text(line);
+  if (problem !== null) report.text(`peers: ${problem}`);
 } catch (error) {
   console.error(`not run: ${(error as Error).message}`);
   process.exitCode = 5;

@@ -8,6 +8,7 @@ import { refer } from "../conformance/support/compare-specs.ts";
 import type { Spec } from "../conformance/support/random-specs.ts";
 import { attentionTolerances, worst } from "../conformance/support/rule-1.ts";
 import { shapeOf } from "../support/random-values.ts";
+import { switchValue } from "./named-specs.ts";
 import { pack, round, unpack, type Packed } from "./sixteen-bits.ts";
 
 /** Runs a call: the last `results` of the buffers are written, in place. */
@@ -32,15 +33,25 @@ export interface CallComparison {
   readonly worst: number;
 }
 
-/** Compares one spec. Results start as NaN, so that an element nobody writes is a failure. */
+const bytesOf = ({ buffer, byteOffset, byteLength }: Packed): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
+/**
+ * Compares one spec. Results start as NaN, so that an element nobody writes is a failure. With `twice`, the calls run
+ * again and must give the same bits.
+ */
 export function compareCalls(
   spec: Spec,
   element: AttentionElement,
   forward: RunCall,
   backward: RunCall,
+  twice = false,
 ): CallComparison {
   const { attention, gradient } = spec;
-  const { inputs, results } = refer(spec, (path, x) => (path.includes("table") ? x : round(element, x)));
+  const { inputs, results } = refer(
+    spec,
+    (path, x) => switchValue(path, x) ?? (path.includes("table") ? x : round(element, x)),
+  );
   const tables = new Set(attention.buffers.map(nameOf));
   const value = (node: Node): Packed => {
     const { data } = inputs.get(nameOf(node))!;
@@ -54,18 +65,27 @@ export function compareCalls(
   const unwritten = (n: number, single: boolean): Packed =>
     single ? new Float32Array(n).fill(NaN) : pack(element, new Float64Array(n).fill(NaN));
   const core = nodeOperands(attention).map(value);
-  const output = unwritten(elements(attention.axes), false);
-  const lse = unwritten(elements(attention.axes.slice(0, 3)), true);
-  forward([...core, output, lse], 2, sizes);
   const firstTable = 2 * attention.regions.length + 1;
-  const gradients = nodeResults(gradient).map(({ axes }, n) =>
-    unwritten(elements(axes), n >= firstTable && n < firstTable + gradient.bufferGradients.length),
-  );
-  backward([...core, output, lse, value(gradient.outputGradient), ...gradients], gradients.length, sizes);
+  const run = (): Packed[] => {
+    const output = unwritten(elements(attention.axes), false);
+    const lse = unwritten(elements(attention.axes.slice(0, 3)), true);
+    forward([...core, output, lse], 2, sizes);
+    const gradients = nodeResults(gradient).map(({ axes }, n) =>
+      unwritten(elements(axes), n >= firstTable && n < firstTable + gradient.bufferGradients.length),
+    );
+    backward([...core, output, lse, value(gradient.outputGradient), ...gradients], gradients.length, sizes);
+    return [output, lse, ...gradients];
+  };
+  const found = run();
   const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results, least[element]);
   const failures: string[] = [];
   let most = 0;
-  [output, lse, ...gradients].forEach((given, n) => {
+  if (twice)
+    run().forEach((again, n) => {
+      if (!bytesOf(again).equals(bytesOf(found[n]!)))
+        failures.push(`${element} result ${n}: other bits in a second run | ${spec.name}`);
+    });
+  found.forEach((given, n) => {
     const error = worst(unpack(element, given), results[n]!.data, tolerances[n]!);
     if (typeof error === "number") most = Math.max(most, error / looser[element]);
     if (typeof error === "string" || !(error <= looser[element]))

@@ -183,7 +183,7 @@ export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: num
     c``,
   )}};\n`;
   return {
-    functions: c`${struct}${rangesText}${joinFragments(functions, c``)}`,
+    functions: c`${struct}${rangesText(facts)}${joinFragments(functions, c``)}`,
     parameters: joinFragments(
       fields.map(({ type, name }) => c`${type} ${identifier("p")}_${name}, `),
       c``,
@@ -252,14 +252,20 @@ function printBlockRegion(truths: readonly Truth[], truth: (name: Fragment, e: E
   return c`${joinFragments(tests, c``)}${rectangleHead(c`int`, c`lctx_block_region`)}  (void)q0, (void)q1, (void)k0, (void)k1;\n${unused}${joinFragments(choices, c``)}  return ${truths.length};\n}\n`;
 }
 
-/** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. */
-const rangesText: Fragment = c`
+/** The intervals that are printed: their own, or the one around them when they are many. */
+function intervalsOf({ intervals, hull }: PositionRanges): readonly PositionInterval[] {
+  if (intervals.length <= mostIntervals) return intervals;
+  return [{ when: bool(true), from: hull.low, to: hull.high }];
+}
+
+/** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. Of few, less is compiled. */
+const rangesText = ({ keys, queries }: BlockFacts): Fragment => c`
 /* The key of a score: a skeleton may bring a type of its own that knows the position as a real number, too. */
 #ifndef LCTX_KEY
 typedef int lctx_key;
 #endif
 #define LCTX_NO_BLOCK 0x7fffffff
-#define LCTX_MOST_RANGES ${mostIntervals}
+#define LCTX_MOST_RANGES ${Math.max(1, intervalsOf(keys).length, intervalsOf(queries).length)}
 struct lctx_ranges {
   int count;
   int from[LCTX_MOST_RANGES], to[LCTX_MOST_RANGES];
@@ -283,9 +289,7 @@ LCTX_DEVICE int lctx_previous_block(const lctx_ranges &r, int from) {
 /** The intervals around a block of positions of the other side, in blocks of the side sought. */
 function printRanges(name: Fragment, other: "q" | "k", ranges: PositionRanges, leaves: CudaLeaves): Fragment {
   const printer = cudaPrinter(leaves, "e");
-  const whole: PositionInterval = { when: bool(true), from: ranges.hull.low, to: ranges.hull.high };
-  const few = ranges.intervals.length <= mostIntervals;
-  const intervals = few ? ranges.intervals : [whole];
+  const intervals = intervalsOf(ranges);
   // Keys count from 0; query rows from the first query of the call.
   const [shift, limit] = other === "q" ? [c`0`, c`p.length`] : [c`p.start`, c`p.queries`];
   const lines = intervals.map((interval, n) => {

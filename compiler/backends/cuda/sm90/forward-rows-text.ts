@@ -98,9 +98,12 @@ LCTX_DEVICE void lctx_weights(float (&s)[${s}], lctx_state &x) {
   }
   most0 = lctx_row_max(most0);
   most1 = lctx_row_max(most1);
-  /* A row that has seen nothing yet keeps 0 as its reference, so that its weights are 0 and not NaN. */
-  const float at0 = most0 == -LCTX_INF ? 0.0f : most0 * LCTX_EXPONENT;
-  const float at1 = most1 == -LCTX_INF ? 0.0f : most1 * LCTX_EXPONENT;
+  /*
+   * A row that has seen nothing yet keeps 0 as its reference, so that its weights are 0 and not NaN. The same for one
+   * that has seen only scores near the least float, as masks that are added to the score give.
+   */
+  const float far0 = most0 * LCTX_EXPONENT, far1 = most1 * LCTX_EXPONENT;
+  const float at0 = far0 == -LCTX_INF ? 0.0f : far0, at1 = far1 == -LCTX_INF ? 0.0f : far1;
   x.fade0 = lctx_ex2(x.most0 * LCTX_EXPONENT - at0);
   x.fade1 = lctx_ex2(x.most1 * LCTX_EXPONENT - at1);
   x.most0 = most0;
