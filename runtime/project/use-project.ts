@@ -2,6 +2,7 @@
 import { basename, join, resolve } from "node:path";
 import { loadNewest } from "../checkpoint/checkpoint.ts";
 import { diskFiles } from "../checkpoint/files.ts";
+import { withText } from "../data/mixed-data.ts";
 import { openCpuDevice, type DeviceOptions } from "../device/open.ts";
 import type { Device } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
@@ -10,7 +11,7 @@ import { generateRun } from "../generate/generate-run.ts";
 import type { ParameterInfo } from "../program.ts";
 import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-run.ts";
 import { train, type TrainOptions, type TrainResult } from "../train/trainer.ts";
-import type { TrainSettings } from "../train/settings.ts";
+import type { DataSettings, TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
 import { keepWithRun, openOn, readRunProject, type Project } from "./project.ts";
 
@@ -74,6 +75,17 @@ function weightsOf(run: string, note: (line: string) => void): (info: ParameterI
   return initial;
 }
 
+/** Throws LctxError `settings-invalid` when there is no one text to replace. */
+function otherText(data: DataSettings, source: string): DataSettings {
+  const changed = withText(data, source);
+  if (changed !== null) return changed;
+  throw new LctxError(
+    "settings-invalid",
+    "another text replaces the one text of a recipe, and this mix has several or none",
+    "change the mix in the spec",
+  );
+}
+
 /** Trains; the run's folder keeps programs and kernels, so that it can be used without the spec. */
 export async function trainProject(project: Project, options: TrainProjectOptions): Promise<TrainResult> {
   const note = options.note ?? ((line: string) => process.stdout.write(`${line}\n`));
@@ -87,7 +99,7 @@ export async function trainProject(project: Project, options: TrainProjectOption
             ...project.settings,
             stages: project.settings.stages.map((stage) => ({
               ...stage,
-              data: { ...stage.data, source: resolve(options.data!) },
+              data: otherText(stage.data, resolve(options.data!)),
             })),
           };
     const initialWeights = options.weights == null ? null : weightsOf(options.weights, note);

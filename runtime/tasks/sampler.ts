@@ -42,7 +42,7 @@ export class Sampler {
 
   /**
    * One sample. Its parts (beginning, each piece of filler, each insert, question, answer) are tokenized one by one; the
-   * last piece of filler is cut so that the length is exact. Inserts stand at the end of a piece: the one nearest to
+   * beginning of the filler is cut so that the length is exact. Inserts stand at the end of a piece: the one nearest to
    * where they are asked to be; those at one place keep the order of the task. Throws LctxError `task-too-short` when all
    * but the filler is longer than `length`, `task-impossible` when the task cannot be drawn at this length.
    */
@@ -93,23 +93,23 @@ export class Sampler {
     return { tokens, answerStart };
   }
 
-  /** `count` tokens of filler, and where pieces of it end. */
+  /** `count` tokens of filler, and where a piece of it ends, the beginning and the end of all of it included. */
   #fillerTokens(
     count: number,
     random: RandomStream,
   ): { readonly ids: readonly number[]; readonly ends: readonly number[] } {
+    if (count === 0) return { ids: [], ends: [0] };
     const ids: number[] = [];
-    const ends = [0];
-    if (count > 0)
-      for (const piece of this.#filler(random)) {
-        for (const id of this.#encode(piece)) ids.push(id);
-        if (ids.length >= count) break;
-        ends.push(ids.length);
-      }
-    ids.length = count;
-    // The end of the filler is a place too, although the last piece may be cut there.
-    if (count > 0) ends.push(count);
-    return { ids, ends };
+    const ends: number[] = [];
+    for (const piece of this.#filler(random)) {
+      for (const id of this.#encode(piece)) ids.push(id);
+      ends.push(ids.length);
+      if (ids.length >= count) break;
+    }
+    // What is too much is left out at the beginning, so that the question never stands right behind half a word.
+    const surplus = ids.length - count;
+    const kept = ends.map((end) => end - surplus).filter((end) => end > 0);
+    return { ids: ids.slice(surplus), ends: [0, ...kept] };
   }
 
   #encode(text: string): readonly number[] {

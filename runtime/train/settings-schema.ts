@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { LctxError } from "../errors.ts";
 import { evaluationsSchema, mixSchema } from "../tasks/schema.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { TrainSettings } from "./settings.ts";
 
 // Settings are checked once a process; code made for checking them fast would cost more than it saves.
@@ -80,15 +81,6 @@ export function checkSettings(value: unknown): TrainSettings {
 function essence(settings: TrainSettings): unknown {
   const { checkpoint: _, evaluations: _tasks, stages, ...rest } = settings;
   return { ...rest, stages: stages.map(({ evaluate: _cadence, ...entry }) => entry) };
-}
-
-/** JSON with sorted keys: the same text for the same value. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }
 
 /** Two runs with the same hash, text and program compute the same numbers. */
