@@ -37,6 +37,7 @@ const codes = {
   "data-too-short": "badArtefact",
   "data-format": "badArtefact",
   "data-changed": "badArtefact",
+  "length-too-long": "usage",
   "task-too-short": "usage",
   "task-impossible": "usage",
   "task-unknown": "usage",

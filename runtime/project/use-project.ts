@@ -13,7 +13,9 @@ import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-
 import { train, type TrainOptions, type TrainResult } from "../train/trainer.ts";
 import type { DataSettings, TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
-import { keepWithRun, openOn, readRunProject, type Project } from "./project.ts";
+import { evaluateTasks, type EvaluateTasksOptions, type TasksEvaluation } from "../tasks/evaluate-tasks.ts";
+import { readRunSettings } from "../train/run-folder.ts";
+import { keepWithRun, openOn, readRunProject, type Project, type ProjectStage } from "./project.ts";
 
 /** Where and on how many threads to run. */
 export interface Place {
@@ -140,7 +142,19 @@ function openRun(project: Project, device: Device): OpenAt {
   };
 }
 
-export interface EvaluateProjectOptions extends Place {
+/** Another program over a run's weights: of a spec whose model has the same parameters. */
+interface OtherProgram {
+  /** Null: the run's own. */
+  readonly program?: ProjectStage | null;
+}
+
+/** The run's project, each stage with the other program when there is one. */
+function projectOf(runFolder: string, { program }: OtherProgram): Project {
+  const project = readRunProject(runFolder);
+  return program == null ? project : { ...project, stages: project.stages.map(() => program) };
+}
+
+export interface EvaluateProjectOptions extends Place, OtherProgram {
   readonly data?: string | null;
   readonly length?: number | null;
 }
@@ -150,7 +164,7 @@ export async function evaluateProject(
   runFolder: string,
   options: EvaluateProjectOptions = {},
 ): Promise<RunEvaluation | null> {
-  const project = readRunProject(runFolder);
+  const project = projectOf(runFolder, options);
   const device = await open(options);
   try {
     return await evaluateRun(runFolder, openRun(project, device), {
@@ -163,6 +177,38 @@ export async function evaluateProject(
     device.close();
   }
 }
+
+export interface EvaluateTasksProjectOptions
+  extends
+    Place,
+    OtherProgram,
+    Pick<EvaluateTasksOptions, "evaluations" | "names" | "length" | "samples" | "onCell"> {}
+
+/** Evaluates a run on tasks. Throws LctxErrors. */
+export async function evaluateTasksProject(
+  runFolder: string,
+  options: EvaluateTasksProjectOptions = {},
+): Promise<TasksEvaluation> {
+  const project = projectOf(runFolder, options);
+  const device = await open(options);
+  try {
+    return await evaluateTasks(runFolder, openRun(project, device), {
+      specFolder: project.dataFolder,
+      projectFolder: project.dataFolder,
+      evaluations: options.evaluations ?? null,
+      names: options.names ?? [],
+      length: options.length ?? null,
+      samples: options.samples ?? null,
+      ...(options.onCell === undefined ? {} : { onCell: options.onCell }),
+    });
+  } finally {
+    device.close();
+  }
+}
+
+/** True when a run's own spec evaluates tasks. */
+export const hasTasks = (runFolder: string): boolean =>
+  (readRunSettings(runFolder).evaluations ?? []).length > 0;
 
 export interface GenerateProjectOptions extends Place {
   readonly prompt: string;
