@@ -140,9 +140,12 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/generate.ts")).generate));
 
   verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
-    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph, node")
+    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph, node, task")
     .argument("[file]", "spec, for everything but message codes")
-    .argument("[place]", "with node: a site (layers.0.attn.q) or a number of the graph (n12)")
+    .argument(
+      "[place]",
+      "with node: a site (layers.0.attn.q) or a number of the graph (n12); with task: its name",
+    )
     .addOption(model())
     .addOption(set())
     .option("--batch <n>", "rows (default: as the spec trains)", positiveNumber)
