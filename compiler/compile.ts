@@ -8,6 +8,7 @@ import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import type { Reporter } from "./diagnostics/reporter.ts";
+import type { AttentionPhase } from "./ir/attention-meaning.ts";
 import type { Graph } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
@@ -86,12 +87,37 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
   for (const { loss } of recipe.stages)
     if (loss.objective !== "next_token")
       reporter.add(messages.lossNotRun({ name: loss.objective }, loss.span));
-  for (const term of termOrder(recipe.model.output)) {
+  refuseAttentions(recipe.model, ["training", "evaluation", "decoding"], reporter);
+}
+
+/** Says which attentions no kernel computes in the phases that run. */
+function refuseAttentions(model: Model, phases: readonly AttentionPhase[], reporter: Reporter): void {
+  for (const term of termOrder(model.output)) {
     if (term.kind !== "attention") continue;
-    for (const { unsupported } of Object.values(term.instance.phases))
-      for (const { what, span } of unsupported)
+    for (const phase of phases)
+      for (const { what, span } of term.instance.phases[phase].unsupported)
         reporter.add(messages.attentionNotRun({ what, attention: term.site }, span));
   }
+}
+
+/** A program that evaluates and never trains, for weights that come from elsewhere; null after reported refusals. */
+export function compileEvaluation(
+  model: Model,
+  reporter: Reporter,
+): { readonly program: Program; readonly kernels: KernelSources } | null {
+  refuseAttentions(model, ["evaluation", "decoding"], reporter);
+  if (reporter.failed) return null;
+  const { program, sources } = buildProgram({
+    name: model.name,
+    graphs: {
+      loss: optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "loss" })),
+      logits: optimizeGraph(modelToGraph(model, { phase: "decoding", output: "logits" })),
+    },
+    update: null,
+    parameters: parameterInfos(model),
+    maxLength: model.maxLength,
+  });
+  return { program, kernels: sources };
 }
 
 /** Programs and settings of a recipe; null after reported refusals. */

@@ -34,6 +34,7 @@ export type Item =
   | ModuleItem
   | AdapterItem
   | OptimizerItem
+  | TaskItem
   | PretrainedItem
   | ModelItem
   | AdaptItem
@@ -147,6 +148,36 @@ export interface OptimizerItem extends ItemBase {
   readonly clauses: readonly (LetClause | StateClause | UpdateClause)[];
 }
 
+/** `task needle(digits: Count = 7) { let key = number(digits)  filler "…"  insert "…{key}…" at depth  ask "…"  answer "{key}" }`. */
+export interface TaskItem extends ItemBase {
+  readonly kind: "task";
+  readonly name: Identifier;
+  readonly parameters: readonly Parameter[];
+  readonly clauses: readonly TaskClause[];
+}
+
+export type TaskClause =
+  /** `let key[i: pairs] = word(5)`: drawn anew for each sample. */
+  | LetClause
+  /** What a sample begins with, asks, and should be told; `{name}` and `{name[i]}` stand for what was drawn. */
+  | {
+      readonly kind: "task-text";
+      readonly part: "start" | "ask" | "answer";
+      readonly text: StringExpr;
+      readonly span: Span;
+    }
+  /** Text that is repeated, or made by a process, to the length of the sample. */
+  | { readonly kind: "filler"; readonly value: StringExpr | CallExpr; readonly span: Span }
+  /** `insert[i] "{key[i]} is {value[i]}. " at depth`: put into the filler, once or for each `i`. */
+  | {
+      readonly kind: "task-insert";
+      readonly axes: readonly Axis[];
+      readonly text: StringExpr;
+      /** Share of the filler before it; null: drawn. */
+      readonly at: Expr | null;
+      readonly span: Span;
+    };
+
 /** `pretrained "org/name" = decoder { … }`: the settings of a published checkpoint. */
 export interface PretrainedItem extends ItemBase {
   readonly kind: "pretrained";
@@ -226,10 +257,15 @@ export type TrainClause =
   | { readonly kind: "train-sites"; readonly sites: readonly SitePattern[]; readonly span: Span }
   | StageClause;
 
-/** `data tokens "text" tokenizer "bytes" length 512 packed by document insert marker every 50 validate 5%`. */
+/**
+ * `data tokens "text" tokenizer "bytes" length 512 packed by document insert marker every 50 validate 5%`,
+ * `data task needle() length 512`, `data mix { tokens "text" 50%   task needle() 50% } length 512`.
+ */
 export interface DataClause {
   readonly kind: "data";
-  readonly source: StringExpr;
+  /** One part of `tokens` or `task` with no share, or the parts of a `mix`. */
+  readonly parts: readonly DataPart[];
+  readonly mixed: boolean;
   readonly tokenizer: StringExpr | null;
   readonly length: Expr | null;
   readonly packed: boolean;
@@ -238,16 +274,28 @@ export interface DataClause {
   readonly span: Span;
 }
 
+/** Where rows come from, and how many of all. */
+export type DataPart = (
+  | { readonly kind: "tokens"; readonly source: StringExpr }
+  | { readonly kind: "task"; readonly task: CallExpr }
+) & {
+  /** Null where it stands alone. */
+  readonly share: Amount | null;
+  readonly span: Span;
+};
+
 /** A plain number of things, or a share of the whole (`2%` has value 0.02). */
 export interface Amount {
   readonly value: Expr;
   readonly percent: boolean;
 }
 
-/** `loss next_token except marker`. */
+/** `loss next_token on answers except marker`. */
 export interface LossClause {
   readonly kind: "loss";
   readonly objective: Identifier;
+  /** What of a row counts (`answers`); null: all of it. */
+  readonly on: Identifier | null;
   readonly except: Identifier | null;
   readonly span: Span;
 }
@@ -271,7 +319,7 @@ export interface StageClause {
   readonly span: Span;
 }
 
-/** `evaluate Long { task passkey at lengths 4096 to 131_072 doubling metric exact_match }`. */
+/** `evaluate Long { task needle at lengths 4096 to 131_072 doubling depths 0%, 50%, 100% metric exact_match }`. */
 export interface EvaluateItem extends ItemBase {
   readonly kind: "evaluate";
   readonly model: Identifier;
@@ -281,11 +329,18 @@ export interface EvaluateItem extends ItemBase {
 export type EvaluateClause =
   | {
       readonly kind: "task";
-      readonly task: Identifier | CallExpr;
-      readonly lengths: { readonly from: Expr; readonly to: Expr | null; readonly doubling: boolean } | null;
+      /** Without parentheses where the author left them off: see `bare`. */
+      readonly task: CallExpr;
+      readonly bare: boolean;
+      /** `512, 1024 to 8192 doubling`: the last value is doubled up to `to`. */
+      readonly lengths: { readonly values: readonly Expr[]; readonly to: Expr | null } | null;
+      /** Empty: not written. */
+      readonly depths: readonly Amount[];
       readonly span: Span;
     }
-  | { readonly kind: "metric"; readonly metric: Identifier; readonly span: Span };
+  | { readonly kind: "metric"; readonly metric: Identifier; readonly span: Span }
+  | { readonly kind: "samples"; readonly value: Expr; readonly span: Span }
+  | { readonly kind: "seed"; readonly value: Expr; readonly span: Span };
 
 // ── Clauses ────────────────────────────────────────────────────────────────────────
 

@@ -1,11 +1,14 @@
 /** Grammar of the clauses of modules, adapters, optimizers and rotations. */
+import type { ParserMethod } from "chevrotain";
 import type {
   AdapterClause,
+  Axis,
   CallExpr,
   Expr,
   Identifier,
   LetClause,
   ModuleClause,
+  Parameter,
   RotationClause,
   StateClause,
   UpdateClause,
@@ -14,6 +17,49 @@ import { type Clause, ClauseParser, noClause } from "./parse-clauses.ts";
 import * as t from "./tokens.ts";
 
 export class ModuleParser extends ClauseParser {
+  readonly parameters: ParserMethod<[], Parameter[]> = this.RULE(
+    "parameters",
+    (): Parameter[] => {
+      const list: Parameter[] = [];
+      this.CONSUME(t.LeftParen);
+      this.MANY({
+        GATE: () => this.LA(1).tokenType !== t.RightParen,
+        DEF: () => {
+          const start = this.here();
+          const name = this.name();
+          const axes = this.optionalAxes();
+          let type: Identifier | null = null;
+          let typeAxes: Axis[] = [];
+          let value: Expr | null = null;
+          this.OPTION(() => {
+            this.CONSUME(t.Colon);
+            type = this.identifier(this.CONSUME1(t.Name));
+            this.OPTION1(() => {
+              typeAxes = this.SUBRULE(this.axes);
+            });
+          });
+          this.OPTION2(() => {
+            this.CONSUME(t.Equal);
+            value = this.SUBRULE(this.expression);
+          });
+          list.push({ name, axes, type, typeAxes, value, span: this.since(start) });
+          this.OPTION3(() => this.CONSUME(t.Comma));
+        },
+      });
+      this.CONSUME(t.RightParen);
+      return list;
+    },
+    { recoveryValueFunc: (): Parameter[] => [] },
+  );
+
+  protected optionalParameters(): Parameter[] {
+    let list: Parameter[] = [];
+    this.OPTION7(() => {
+      list = this.SUBRULE7(this.parameters);
+    });
+    return list;
+  }
+
   /** A call as a value of its own: `linear(in: width)`; anything else is kept for the checker as a call without a name. */
   protected callOf(value: Expr): CallExpr {
     if (value?.kind === "call") return value;

@@ -1,10 +1,10 @@
-/** Grammar of recipes: adapt, train and evaluate items. */
+/** Grammar of recipes: the clauses of adapt and train items. */
 import type { ParserMethod } from "chevrotain";
 import type {
   AdaptClause,
   Amount,
   DataClause,
-  EvaluateClause,
+  DataPart,
   Expr,
   Identifier,
   ScheduleClause,
@@ -14,41 +14,13 @@ import type {
   StringExpr,
   TrainClause,
 } from "./ast.ts";
-import { ModuleParser } from "./parse-modules.ts";
-import { stringValue } from "./parser-base.ts";
+import { TaskParser } from "./parse-tasks.ts";
 import * as t from "./tokens.ts";
 
 const noClause = (): null => null;
 type Clause<C> = ParserMethod<[], C | null>;
 
-export class RecipeParser extends ModuleParser {
-  readonly text: ParserMethod<[], StringExpr> = this.RULE(
-    "text",
-    (): StringExpr => {
-      const start = this.here();
-      const token = this.CONSUME(t.StringToken);
-      return { kind: "string", value: stringValue(token.image), span: this.since(start) };
-    },
-    { recoveryValueFunc: (): StringExpr => ({ kind: "string", value: "", span: this.since(this.here()) }) },
-  );
-
-  /** `700` or `2%`. */
-  readonly amount: ParserMethod<[], Amount> = this.RULE(
-    "amount",
-    (): Amount => {
-      const value = this.SUBRULE(this.power);
-      let percent = false;
-      this.OPTION(() => {
-        this.CONSUME(t.Percent);
-        percent = true;
-      });
-      if (percent && value?.kind === "number")
-        return { value: { ...value, value: value.value / 100 }, percent };
-      return { value, percent };
-    },
-    { recoveryValueFunc: (): Amount => ({ value: this.errorExpr(), percent: false }) },
-  );
-
+export class RecipeParser extends TaskParser {
   readonly siteSegment: ParserMethod<[], SiteSegment> = this.RULE(
     "siteSegment",
     (): SiteSegment => {
@@ -139,6 +111,52 @@ export class RecipeParser extends ModuleParser {
     { recoveryValueFunc: noClause },
   );
 
+  /** `tokens "text"` or `task needle()`, as it stands alone or before its share. */
+  readonly dataPart: ParserMethod<[], DataPart> = this.RULE(
+    "dataPart",
+    (): DataPart => {
+      const start = this.here();
+      return this.OR<DataPart>([
+        {
+          ALT: () => {
+            this.CONSUME(t.keywords.tokens);
+            const source = this.SUBRULE(this.text);
+            return { kind: "tokens", source, share: null, span: this.since(start) };
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME(t.keywords.task);
+            const task = this.callOf(this.SUBRULE(this.reference));
+            return { kind: "task", task, share: null, span: this.since(start) };
+          },
+        },
+      ]);
+    },
+    { recoveryValueFunc: (): DataPart => this.noPart() },
+  );
+
+  readonly dataMix: ParserMethod<[], DataPart[]> = this.RULE(
+    "dataMix",
+    (): DataPart[] => {
+      const parts: DataPart[] = [];
+      this.CONSUME(t.keywords.mix);
+      this.CONSUME(t.LeftBrace);
+      this.MANY(() => {
+        const part = this.SUBRULE(this.dataPart);
+        parts.push({ ...part, share: this.SUBRULE(this.amount) });
+      });
+      this.CONSUME(t.RightBrace);
+      return parts;
+    },
+    { recoveryValueFunc: (): DataPart[] => [] },
+  );
+
+  private noPart(): DataPart {
+    const span = this.since(this.here());
+    return { kind: "tokens", source: { kind: "string", value: "", span }, share: null, span };
+  }
+
   readonly dataClause: Clause<DataClause> = this.RULE(
     "dataClause",
     (): DataClause | null => {
@@ -148,15 +166,24 @@ export class RecipeParser extends ModuleParser {
       let packed = false;
       let insert: DataClause["insert"] = null;
       let validate: Amount | null = null;
+      let parts: readonly DataPart[] = [];
+      let mixed = false;
       this.CONSUME(t.keywords.data);
-      this.CONSUME(t.keywords.tokens);
-      const source = this.SUBRULE(this.text);
+      this.OR1([
+        { ALT: () => (parts = [this.SUBRULE(this.dataPart)]) },
+        {
+          ALT: () => {
+            mixed = true;
+            parts = this.SUBRULE(this.dataMix);
+          },
+        },
+      ]);
       this.MANY(() =>
         this.OR([
           {
             ALT: () => {
               this.CONSUME(t.keywords.tokenizer);
-              tokenizer = this.SUBRULE1(this.text);
+              tokenizer = this.SUBRULE(this.text);
             },
           },
           {
@@ -189,7 +216,17 @@ export class RecipeParser extends ModuleParser {
           },
         ]),
       );
-      return { kind: "data", source, tokenizer, length, packed, insert, validate, span: this.since(start) };
+      return {
+        kind: "data",
+        parts,
+        mixed,
+        tokenizer,
+        length,
+        packed,
+        insert,
+        validate,
+        span: this.since(start),
+      };
     },
     { recoveryValueFunc: noClause },
   );
@@ -274,12 +311,17 @@ export class RecipeParser extends ModuleParser {
           ALT: () => {
             this.CONSUME(t.keywords.loss);
             const objective = this.identifier(this.CONSUME1(t.Name));
+            let on: Identifier | null = null;
             let except: Identifier | null = null;
+            this.OPTION1(() => {
+              this.CONSUME(t.keywords.on);
+              on = this.identifier(this.CONSUME4(t.Name));
+            });
             this.OPTION(() => {
               this.CONSUME(t.keywords.except);
               except = this.identifier(this.CONSUME2(t.Name));
             });
-            return { kind: "loss", objective, except, span: this.since(start) };
+            return { kind: "loss", objective, on, except, span: this.since(start) };
           },
         },
         {
@@ -335,49 +377,6 @@ export class RecipeParser extends ModuleParser {
         { ALT: () => this.SUBRULE(this.stageClause) },
         { ALT: () => this.SUBRULE(this.smallTrainClause) },
       ]),
-    { recoveryValueFunc: noClause },
-  );
-
-  readonly evaluateClause: Clause<EvaluateClause> = this.RULE(
-    "evaluateClause",
-    (): EvaluateClause | null => {
-      const start = this.here();
-      return this.OR<EvaluateClause | null>([
-        {
-          ALT: () => {
-            this.CONSUME(t.keywords.task);
-            const called = this.SUBRULE(this.reference);
-            const task =
-              called?.kind === "name" ? { text: called.name, span: called.span } : this.callOf(called);
-            let lengths: { from: Expr; to: Expr | null; doubling: boolean } | null = null;
-            this.OPTION(() => {
-              this.CONSUME(t.keywords.at);
-              this.CONSUME(t.keywords.lengths);
-              const from = this.SUBRULE(this.expression);
-              let to: Expr | null = null;
-              let doubling = false;
-              this.OPTION1(() => {
-                this.CONSUME(t.keywords.to);
-                to = this.SUBRULE1(this.expression);
-                this.OPTION2(() => {
-                  this.CONSUME(t.keywords.doubling);
-                  doubling = true;
-                });
-              });
-              lengths = { from, to, doubling };
-            });
-            return { kind: "task", task, lengths, span: this.since(start) };
-          },
-        },
-        {
-          ALT: () => {
-            this.CONSUME(t.keywords.metric);
-            const metric = this.name();
-            return { kind: "metric", metric, span: this.since(start) };
-          },
-        },
-      ]);
-    },
     { recoveryValueFunc: noClause },
   );
 }

@@ -3,17 +3,14 @@ import type { ParserMethod } from "chevrotain";
 import type {
   AdaptClause,
   AdapterClause,
-  Axis,
   AttentionClause,
   EvaluateClause,
-  Expr,
   Identifier,
   ImportItem,
   Item,
   LetClause,
   ModelItem,
   ModuleClause,
-  Parameter,
   RotationClause,
   Setting,
   StateClause,
@@ -34,49 +31,6 @@ export class LctxParser extends RecipeParser {
   constructor() {
     super();
     this.performSelfAnalysis();
-  }
-
-  readonly parameters: ParserMethod<[], Parameter[]> = this.RULE(
-    "parameters",
-    (): Parameter[] => {
-      const list: Parameter[] = [];
-      this.CONSUME(t.LeftParen);
-      this.MANY({
-        GATE: () => this.LA(1).tokenType !== t.RightParen,
-        DEF: () => {
-          const start = this.here();
-          const name = this.name();
-          const axes = this.optionalAxes();
-          let type: Identifier | null = null;
-          let typeAxes: Axis[] = [];
-          let value: Expr | null = null;
-          this.OPTION(() => {
-            this.CONSUME(t.Colon);
-            type = this.identifier(this.CONSUME1(t.Name));
-            this.OPTION1(() => {
-              typeAxes = this.SUBRULE(this.axes);
-            });
-          });
-          this.OPTION2(() => {
-            this.CONSUME(t.Equal);
-            value = this.SUBRULE(this.expression);
-          });
-          list.push({ name, axes, type, typeAxes, value, span: this.since(start) });
-          this.OPTION3(() => this.CONSUME(t.Comma));
-        },
-      });
-      this.CONSUME(t.RightParen);
-      return list;
-    },
-    { recoveryValueFunc: (): Parameter[] => [] },
-  );
-
-  protected optionalParameters(): Parameter[] {
-    let list: Parameter[] = [];
-    this.OPTION7(() => {
-      list = this.SUBRULE7(this.parameters);
-    });
-    return list;
   }
 
   readonly importItem: ItemRule = this.RULE(
@@ -363,6 +317,7 @@ export class LctxParser extends RecipeParser {
         { ALT: () => this.SUBRULE(this.moduleItem) },
         { ALT: () => this.SUBRULE(this.adapterItem) },
         { ALT: () => this.SUBRULE(this.optimizerItem) },
+        { ALT: () => this.SUBRULE(this.taskItem) },
         { ALT: () => this.SUBRULE(this.pretrainedItem) },
         { ALT: () => this.SUBRULE(this.modelItem) },
         { ALT: () => this.SUBRULE(this.adaptItem) },

@@ -3,6 +3,7 @@ import type { AstFile, Item, Parameter } from "./ast.ts";
 import { type AnyClause, assignment, clauseUnit, printParameters } from "./print-clauses.ts";
 import { printText } from "./print-expr.ts";
 import { LayoutState, type Source, type Unit, widest } from "./print-layout.ts";
+import { taskUnit } from "./print-tasks.ts";
 import { adaptUnit, evaluateUnit, settingUnits, trainUnit } from "./print-recipes.ts";
 
 interface Head {
@@ -98,6 +99,17 @@ function itemText(item: Item, state: LayoutState): string {
         item,
         state,
       );
+    case "task": {
+      const head = headOf("task", item, item.parameters, state, { emptyParens: true, tail: 2 });
+      return state.block({
+        head: head.text,
+        from: head.end,
+        to: item.span.end,
+        indent: 0,
+        separator: null,
+        units: (indent) => item.clauses.map((clause) => taskUnit(clause, state, indent)),
+      });
+    }
     case "pretrained":
     case "model": {
       const base = item.base;

@@ -3,6 +3,7 @@ import type {
   AdaptClause,
   Amount,
   DataClause,
+  DataPart,
   EvaluateClause,
   Expr,
   ScheduleClause,
@@ -58,11 +59,13 @@ export function trainUnit(clause: TrainClause, state: LayoutState, indent: numbe
   const amount = ({ value, percent }: Amount): string => (percent ? `${print(value)}%` : print(value));
   switch (clause.kind) {
     case "data":
-      return unit("data", dataText(clause, print, amount));
+      return unit("data", dataText(clause, state, column, print, amount));
     case "loss":
       return unit(
         "loss",
-        clause.objective.text + (clause.except === null ? "" : ` except ${clause.except.text}`),
+        clause.objective.text +
+          (clause.on === null ? "" : ` on ${clause.on.text}`) +
+          (clause.except === null ? "" : ` except ${clause.except.text}`),
       );
     case "optimizer-choice":
       return unit("optimizer", printCall(clause.optimizer, layout, column));
@@ -97,8 +100,19 @@ export function trainUnit(clause: TrainClause, state: LayoutState, indent: numbe
   return clause satisfies never;
 }
 
-function dataText(clause: DataClause, print: (e: Expr) => string, amount: (a: Amount) => string): string {
-  const parts = [`tokens ${printText(clause.source.value)}`];
+function dataText(
+  clause: DataClause,
+  state: LayoutState,
+  column: number,
+  print: (e: Expr) => string,
+  amount: (a: Amount) => string,
+): string {
+  const part = (each: DataPart): string => {
+    const share = each.share === null ? "" : ` ${amount(each.share)}`;
+    if (each.kind === "tokens") return `tokens ${printText(each.source.value)}${share}`;
+    return `task ${printCall(each.task, layoutOf(state, column), column)}${share}`;
+  };
+  const parts = clause.mixed ? [mixText(clause, state, column, part)] : clause.parts.map(part);
   if (clause.tokenizer !== null) parts.push(`tokenizer ${printText(clause.tokenizer.value)}`);
   if (clause.length !== null) parts.push(`length ${print(clause.length)}`);
   if (clause.packed) parts.push("packed by document");
@@ -106,6 +120,29 @@ function dataText(clause: DataClause, print: (e: Expr) => string, amount: (a: Am
     parts.push(`insert ${clause.insert.token.text} every ${print(clause.insert.every)}`);
   if (clause.validate !== null) parts.push(`validate ${amount(clause.validate)}`);
   return parts.join(" ");
+}
+
+function mixText(
+  clause: DataClause,
+  state: LayoutState,
+  column: number,
+  part: (each: DataPart) => string,
+): string {
+  const [first, last] = [clause.parts[0], clause.parts.at(-1)];
+  return state.block({
+    head: "mix",
+    from: clause.span.start,
+    to: (last?.share ?? null) === null ? (first?.span.start ?? clause.span.end) : last!.share!.value.span.end,
+    indent: column,
+    separator: "   ",
+    units: () =>
+      clause.parts.map((each) => ({
+        start: each.span.start,
+        end: each.share?.value.span.end ?? each.span.end,
+        text: part(each),
+        align: null,
+      })),
+  });
 }
 
 function scheduleText(
@@ -121,14 +158,18 @@ function scheduleText(
 export function evaluateUnit(clause: EvaluateClause, state: LayoutState, indent: number): Unit {
   const layout = layoutOf(state, indent);
   const { start, end } = clause.span;
+  const print = (value: Expr): string => printExpr(value, layout, indent);
   if (clause.kind === "metric") return { start, end, text: `metric ${clause.metric.text}`, align: null };
-  const { task, lengths } = clause;
-  let text = `task ${"kind" in task ? printCall(task, layout, indent + 5) : task.text}`;
+  if (clause.kind !== "task")
+    return { start, end, text: `${clause.kind} ${print(clause.value)}`, align: null };
+  const { task, lengths, depths } = clause;
+  let text = `task ${clause.bare && task.callee.kind === "name" ? task.callee.name : printCall(task, layout, indent + 5)}`;
   if (lengths !== null) {
-    text += ` at lengths ${printExpr(lengths.from, layout, indent)}`;
-    if (lengths.to !== null) text += ` to ${printExpr(lengths.to, layout, indent)}`;
-    if (lengths.doubling) text += " doubling";
+    text += ` at lengths ${lengths.values.map(print).join(", ")}`;
+    if (lengths.to !== null) text += ` to ${print(lengths.to)} doubling`;
   }
+  if (depths.length > 0)
+    text += ` depths ${depths.map(({ value, percent }) => print(value) + (percent ? "%" : "")).join(", ")}`;
   return { start, end, text, align: null };
 }
 

@@ -61,14 +61,16 @@ const places: ReadonlyMap<string, { readonly what: string; readonly words: reado
   ["rotationItem", { what: "a rotation", words: ["let", "angle", "scale", "layout", "rotated"] }],
   ["trainItem", { what: "a recipe", words: trainWords }],
   ["stageClause", { what: "a stage", words: trainWords }],
-  ["evaluateItem", { what: "an evaluation", words: ["task", "metric"] }],
+  ["evaluateItem", { what: "an evaluation", words: ["task", "metric", "samples", "seed"] }],
+  ["taskItem", { what: "a task", words: ["let", "start", "filler", "insert", "ask", "answer"] }],
+  ["dataMix", { what: "a mix", words: ["tokens", "task"] }],
   [
     "file",
     {
       what: "a file",
       words: [
-        "import", "mask", "score", "let", "rotation", "attention", "module", "adapter", "optimizer", "pretrained",
-        "model", "adapt", "train", "evaluate",
+        "import", "mask", "score", "let", "rotation", "attention", "module", "adapter", "optimizer", "task",
+        "pretrained", "model", "adapt", "train", "evaluate",
       ], // prettier-ignore
     },
   ],

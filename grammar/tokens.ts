@@ -28,12 +28,12 @@ const keyword = (text: string): TokenType =>
   });
 
 const words = [
-  "above", "accumulate", "adapt", "adapter", "ahead", "always", "and", "angle", "at", "attention", "batch", "blocks",
-  "by", "child", "clip", "data", "decoding", "diagonals", "document", "doubling", "else", "evaluate", "every", "except",
-  "from", "if", "import", "in", "input", "insert", "layout", "length", "lengths", "let", "loss", "mask", "metric",
-  "model", "module", "not", "on", "optimizer", "or", "otherwise", "output", "over", "packed", "param", "per",
-  "precision", "prepend", "pretrained", "recompute", "repeat", "rotate", "rotated", "rotation", "scale", "schedule",
-  "score", "seed", "select", "sequences", "site", "stage", "state", "table", "task", "teach", "then", "to",
+  "above", "accumulate", "adapt", "adapter", "ahead", "always", "and", "angle", "answer", "ask", "at", "attention", "batch", "blocks",
+  "by", "child", "clip", "data", "decoding", "depths", "diagonals", "document", "doubling", "else", "evaluate", "every", "except",
+  "filler", "from", "if", "import", "in", "input", "insert", "layout", "length", "lengths", "let", "loss", "mask", "metric",
+  "mix", "model", "module", "not", "on", "optimizer", "or", "otherwise", "output", "over", "packed", "param", "per",
+  "precision", "prepend", "pretrained", "recompute", "repeat", "rotate", "rotated", "rotation", "samples", "scale", "schedule",
+  "score", "seed", "select", "sequences", "site", "stage", "start", "state", "table", "task", "teach", "then", "to",
   "tokenizer", "tokens", "top", "train", "training", "update", "validate", "warmup", "weight", "when", "where",
 ] as const; // prettier-ignore
 

@@ -9,6 +9,7 @@ import { instantiateAttention } from "./instantiate-attention.ts";
 import { instantiateRotation } from "./instantiate-rotation.ts";
 import { checkModels, type CheckedModels } from "./model/check-models.ts";
 import { bindArguments } from "./static.ts";
+import { checkTask } from "./task/instantiate-task.ts";
 import type { MethodValue } from "./static-value.ts";
 
 export interface CheckedProject extends CheckedModels {
@@ -55,6 +56,7 @@ function checkBodies(root: Environment, reporter: Reporter): void {
       if (!("name" in item)) continue;
       const definition = { name: item.name.text, item, environment };
       if (item.kind === "attention") checkAttention(definition, item, reporter);
+      else if (item.kind === "task") checkTask(definition, item, reporter);
       else if (item.kind === "mask" || item.kind === "score" || item.kind === "function")
         checkBody(definition, item, reporter);
       if (tooLarge(reporter)) return;

@@ -40,6 +40,7 @@ function definedName(item: Item): { readonly name: string; readonly span: Span }
     case "module":
     case "adapter":
     case "optimizer":
+    case "task":
     case "model":
       return { name: item.name.text, span: item.name.span };
     default:

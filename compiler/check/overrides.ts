@@ -1,6 +1,7 @@
 /** Settings given from outside a spec, `path=value`: read by the same grammar, put into the Ast, checked like the rest. */
 import type {
   CallExpr,
+  DataClause,
   Expr,
   Identifier,
   Item,
@@ -82,6 +83,16 @@ const clauseWord: Readonly<Partial<Record<TrainClause["kind"], string>>> = {
 
 const wordOf = (clause: TrainClause): string => clauseWord[clause.kind] ?? clause.kind;
 
+/** The clause with its text replaced, when it has exactly one. */
+function setSource(clause: DataClause, source: Expr): DataClause | null {
+  const texts = clause.parts.filter((part) => part.kind === "tokens");
+  if (source.kind !== "string" || texts.length !== 1) return null;
+  return {
+    ...clause,
+    parts: clause.parts.map((part) => (part.kind === "tokens" ? { ...part, source } : part)),
+  };
+}
+
 /** A clause with one part replaced (`schedule.over`, `optimizer.lr`, `data.length`), or null when it has no such part. */
 function setPart(clause: TrainClause, part: string, value: Expr, span: Span): TrainClause | null {
   switch (clause.kind) {
@@ -95,7 +106,7 @@ function setPart(clause: TrainClause, part: string, value: Expr, span: Span): Tr
           : null;
     case "data":
       if (part === "length") return { ...clause, length: value };
-      return part === "source" && value.kind === "string" ? { ...clause, source: value } : null;
+      return part === "source" ? setSource(clause, value) : null;
     case "batch":
       return part === "size" || part === "accumulate" ? { ...clause, [part]: value } : null;
     case "loss":

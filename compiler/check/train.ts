@@ -1,5 +1,6 @@
 /** Checks a `train` item against its model: every line with its default, as a Recipe. */
 import type { TrainClause, TrainItem } from "../../grammar/ast.ts";
+import type { MixPart, TaskEvaluation } from "../../runtime/tasks/task.ts";
 import type { Reporter } from "../diagnostics/reporter.ts";
 import type { Span } from "../source/span.ts";
 import type { Environment } from "./environment.ts";
@@ -12,6 +13,7 @@ import { readOptimizer } from "./optimizer.ts";
 import { checkInsertedBlocks, checkTaught } from "./recipe-attention.ts";
 import { bindArguments, type StaticScope } from "./static.ts";
 import { didYouMean } from "./static-types.ts";
+import { checkAnswers, checkSource } from "./task/check-data.ts";
 import type { MethodValue } from "./static-value.ts";
 import { amount, count, real, within, type RecipeAmount } from "./train-values.ts";
 
@@ -19,7 +21,10 @@ import { amount, count, real, within, type RecipeAmount } from "./train-values.t
 export interface RecipeStage {
   readonly name: string;
   readonly data: {
+    /** Empty for a task or a mix. */
     readonly source: string;
+    /** Null: the one text. */
+    readonly mix: readonly MixPart[] | null;
     /** null: bytes. */
     readonly tokenizer: string | null;
     readonly length: number;
@@ -30,6 +35,8 @@ export interface RecipeStage {
   readonly loss: {
     readonly objective: "next_token" | "teach";
     readonly span: Span;
+    /** In rows of tasks only answers count. */
+    readonly answersOnly: boolean;
     readonly exceptToken: string | null;
     /** Positions `[from, to)` whose targets their own query can see. */
     readonly exceptPositions: readonly (readonly [number, number])[];
@@ -57,6 +64,8 @@ export interface Recipe {
   /** null: the run's default. */
   readonly seed: number | null;
   readonly stages: readonly RecipeStage[];
+  /** Tasks of the model's `evaluate` items. */
+  readonly evaluations: readonly TaskEvaluation[];
   readonly span: Span;
 }
 
@@ -101,7 +110,7 @@ export function checkTrain(
   const written = own.get("seed");
   if (written?.kind === "seed") seed = count(written.value, "seed", scope, reporter, 0);
   if (checked.includes(null) || (written !== undefined && seed === null)) return null;
-  return { model, seed, stages: checked as RecipeStage[], span: item.span };
+  return { model, seed, stages: checked as RecipeStage[], evaluations: [], span: item.span };
 }
 
 function collect(clauses: readonly TrainClause[], reporter: Reporter): Map<Kind, TrainClause> {
@@ -138,7 +147,7 @@ function checkStage(
     if (!clauses.has(kind))
       mistake(reporter, "train-clause-missing", span, { clause: wordOf(kind), example: examples[kind] });
   const data = checkData(clauses, model, scope, reporter);
-  const loss = checkLoss(clauses, model, data?.length ?? model.length, reporter);
+  const loss = data === null ? null : checkLoss(clauses, model, data, reporter);
   const optimizer = checkOptimizer(clauses, scope, reporter);
   const schedule = checkSchedule(clauses, scope, reporter);
   const batch = data === null ? null : checkBatch(clauses, data.length, scope, reporter);
@@ -209,7 +218,9 @@ function checkData(
   const validate = clause.validate === null ? null : amount(clause.validate, "validate", scope, reporter);
   if (clause.validate !== null && validate === null) return null;
   const tokenizer = clause.tokenizer?.value ?? null;
-  return { source: clause.source.value, tokenizer, length, packed: clause.packed, insert, validate };
+  const from = checkSource(clause, scope, reporter);
+  if (from === null) return null;
+  return { ...from, tokenizer, length, packed: clause.packed, insert, validate };
 }
 
 const objectives = ["next_token", "teach"] as const;
@@ -217,7 +228,7 @@ const objectives = ["next_token", "teach"] as const;
 function checkLoss(
   clauses: Clauses,
   model: Model,
-  length: number,
+  data: RecipeStage["data"],
   reporter: Reporter,
 ): RecipeStage["loss"] | null {
   const clause = clauses.get("loss");
@@ -230,13 +241,15 @@ function checkLoss(
   }
   if (objective === "teach" && !checkTaught(model, clause.objective.span, reporter)) return null;
   const ahead = clause.except?.text === "ahead";
-  const seen = visibleTargets(model, length);
+  const seen = visibleTargets(model, data.length);
   if (seen.length > 0 && !ahead) {
     mistake(reporter, "loss-sees-target", clause.span);
     return null;
   }
+  const answersOnly = checkAnswers(clause, data.mix, reporter);
+  if (answersOnly === null) return null;
   const exceptToken = ahead ? null : (clause.except?.text ?? null);
-  return { objective, span: clause.span, exceptToken, exceptPositions: seen };
+  return { objective, span: clause.span, answersOnly, exceptToken, exceptPositions: seen };
 }
 
 function checkOptimizer(clauses: Clauses, scope: StaticScope, reporter: Reporter): MethodValue | null {

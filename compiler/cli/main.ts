@@ -105,10 +105,23 @@ export function makeProgram(): Command {
     .addOption(threads())
     .action(run(async () => (await import("./verbs/train.ts")).train));
 
-  verb("eval", "loss, bits per byte and perplexity of a run on held-out text", "lctx eval runs/small")
+  verb(
+    "eval",
+    "loss of a run on held-out text, and how it does the tasks of its spec",
+    "lctx eval runs/small",
+  )
     .argument("<run>", "a run's folder")
     .option("--data <path>", "text to evaluate on instead of the run's held-out part")
-    .option("--length <n>", "tokens a row (default: as trained)", positiveNumber)
+    .option("--length <n>", "tokens a row (default: as trained, and as the tasks say)", positiveNumber)
+    .addOption(
+      new Option("--task <name>", "only this task of the spec, and no text; may be repeated")
+        .argParser(collect)
+        .default([] as readonly string[], "all"),
+    )
+    .option("--samples <n>", "samples for each length and depth (default: as the spec says)", positiveNumber)
+    .option("--spec <file>", "run the weights in this spec's model: another attention, the same parameters")
+    .addOption(model())
+    .addOption(set())
     .addOption(format("text", "json"))
     .addOption(device())
     .addOption(threads())
@@ -127,9 +140,12 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/generate.ts")).generate));
 
   verb("explain", "a message code, or what a spec compiles to", "lctx explain memory examples/moby-dick.lctx")
-    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph, node")
+    .argument("<topic>", "a message code, or: clauses, masks, kernels, memory, graph, node, task")
     .argument("[file]", "spec, for everything but message codes")
-    .argument("[place]", "with node: a site (layers.0.attn.q) or a number of the graph (n12)")
+    .argument(
+      "[place]",
+      "with node: a site (layers.0.attn.q) or a number of the graph (n12); with task: its name",
+    )
     .addOption(model())
     .addOption(set())
     .option("--batch <n>", "rows (default: as the spec trains)", positiveNumber)

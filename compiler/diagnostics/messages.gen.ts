@@ -398,6 +398,66 @@ export const messages = {
   /** `{character}` is not part of the language */
   unknownCharacter: (holes: { readonly character: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"unknown-character","severity":"error","title":"`{character}` is not part of the language","label":"not known","help":"remove it"}, holes, span, extras),
+  /** the evaluation of {model} has no task */
+  evaluateWithoutTask: (holes: { readonly model: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"evaluate-without-task","severity":"error","title":"the evaluation of {model} has no task","label":"needs a `task` line","help":"add `task needle at lengths 512`"}, holes, span, extras),
+  /** a loss is not `on {name}` */
+  lossPartUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-part-unknown","severity":"error","title":"a loss is not `on {name}`","label":"not a part of rows","help":"write `on answers`, or leave it out"}, holes, span, extras),
+  /** the data has no answers */
+  lossWithoutAnswers: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-without-answers","severity":"error","title":"the data has no answers","label":"no task that asks","help":"train on a task that asks, or leave `on answers` out"}, {}, span, extras),
+  /** no metric is called `{name}` */
+  metricUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"metric-unknown","severity":"error","title":"no metric is called `{name}`","label":"not a metric","help":"`exact_match`, `accuracy` or `loss`"}, holes, span, extras),
+  /** the shares of the mix are {sum} in all */
+  mixNotWhole: (holes: { readonly sum: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"mix-not-whole","severity":"error","title":"the shares of the mix are {sum} in all","label":"not 100%","help":"let them sum to 100%"}, holes, span, extras),
+  /** tables of tasks have one axis */
+  taskAxes: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-axes","severity":"error","title":"tables of tasks have one axis","label":"a second one","help":"use one axis of all entries: `[i: rows * columns]`"}, {}, span, extras),
+  /** axis `{name}` has a size already */
+  taskAxisAgain: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-axis-again","severity":"error","title":"axis `{name}` has a size already","label":"stated again","help":"write `[{name}]`"}, holes, span, extras),
+  /** no axis is called `{name}` */
+  taskAxisUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-axis-unknown","severity":"error","title":"no axis is called `{name}`","label":"has no size here","help":"give its size where it is met first: `[{name}: 4]`"}, holes, span, extras),
+  /** task `{name}` has no `{clause}` */
+  taskClauseMissing: (holes: { readonly name: Hole; readonly clause: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-clause-missing","severity":"error","title":"task `{name}` has no `{clause}`","label":"needs a `{clause}` clause","help":"add `{clause} \"…\"`"}, holes, span, extras),
+  /** `{clause}` is stated twice */
+  taskClauseRepeated: (holes: { readonly clause: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-clause-repeated","severity":"error","title":"`{clause}` is stated twice","label":"again here","help":"keep one"}, holes, span, extras),
+  /** `{name}` needs {needed} different texts, and there are {there} */
+  taskDrawsTooFew: (holes: { readonly name: Hole; readonly needed: Hole; readonly there: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-draws-too-few","severity":"error","title":"`{name}` needs {needed} different texts, and there are {there}","label":"draws from {there}","help":"draw longer ones"}, holes, span, extras),
+  /** a task cannot work out {what} */
+  taskExpression: (holes: { readonly what: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-expression","severity":"error","title":"a task cannot work out {what}","label":"not a number, a text or true or false","help":null}, holes, span, extras),
+  /** the filler is empty */
+  taskFillerEmpty: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-filler-empty","severity":"error","title":"the filler is empty","label":"nothing to repeat","help":null}, {}, span, extras),
+  /** no filler is called `{name}` */
+  taskFillerUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-filler-unknown","severity":"error","title":"no filler is called `{name}`","label":"a text in quotes or `markov(…)`","help":null}, holes, span, extras),
+  /** nothing is called `{name}` here */
+  taskNameUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-name-unknown","severity":"error","title":"nothing is called `{name}` here","label":"not drawn above, and no parameter","help":null}, holes, span, extras),
+  /** `{place}` is no place to fill */
+  taskPlace: (holes: { readonly place: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-place","severity":"error","title":"`{place}` is no place to fill","label":"in this text","help":"put a name of what was drawn between the braces; a brace itself is written twice"}, holes, span, extras),
+  /** `{name}` is read with one index, of axis `{axis}` */
+  taskTableIndex: (holes: { readonly name: Hole; readonly axis: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-table-index","severity":"error","title":"`{name}` is read with one index, of axis `{axis}`","label":"not how it was drawn","help":null}, holes, span, extras),
+  /** no task is called `{name}` */
+  taskUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-unknown","severity":"error","title":"no task is called `{name}`","label":"not a task","help":null}, holes, span, extras),
+  /** `{name}` does not read `depth` */
+  taskWithoutDepth: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-without-depth","severity":"error","title":"`{name}` does not read `depth`","label":"has nothing to change","help":"put something `at depth`, or leave `depths` out"}, holes, span, extras),
+  /** `{name}` asks nothing */
+  taskWithoutQuestion: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"task-without-question","severity":"error","title":"`{name}` asks nothing","label":"makes text only","help":"evaluate a task with `ask` and `answer`; train on this one"}, holes, span, extras),
   /** {sequences} rows cannot be split into {accumulate} runs */
   accumulateNotWhole: (holes: { readonly sequences: Hole; readonly accumulate: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"accumulate-not-whole","severity":"error","title":"{sequences} rows cannot be split into {accumulate} runs","label":"not a divisor of {sequences}","help":null}, holes, span, extras),

@@ -109,7 +109,7 @@ export async function emitProject(input: ProjectInput): Promise<ProjectFiles> {
   );
   files["evaluate.ts"] = await script(
     "evaluate.ts",
-    "Loss, bits per byte and perplexity of a run: npx tsx evaluate.ts --run <folder>.",
+    "Loss, bits per byte and perplexity of a run, and its tasks: npx tsx evaluate.ts --run <folder> [--task <name>].",
     "runEvaluation",
   );
   files["generate.ts"] = await script(

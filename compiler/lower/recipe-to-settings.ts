@@ -24,16 +24,19 @@ export function recipeToSettings(recipe: Recipe, defaults: RunDefaults): TrainSe
     seed: recipe.seed ?? defaults.seed,
     stages: recipe.stages.map((stage) => stageSettings(stage, defaults)),
     checkpoint: { every: defaults.cadence(steps), keep: defaults.keep },
+    ...(recipe.evaluations.length === 0 ? {} : { evaluations: recipe.evaluations }),
   };
 }
 
 function stageSettings(stage: RecipeStage, defaults: RunDefaults): StageSettings {
-  const { data, schedule } = stage;
+  const { schedule } = stage;
+  const { mix, ...data } = stage.data;
   const validate = data.validate;
   return {
     name: stage.name,
     data: {
       ...data,
+      ...(mix === null ? {} : { mix }),
       tokenizer: data.tokenizer ?? defaults.tokenizer,
       validate:
         validate === null
@@ -42,6 +45,7 @@ function stageSettings(stage: RecipeStage, defaults: RunDefaults): StageSettings
     },
     loss: {
       objective: stage.loss.objective,
+      ...(stage.loss.answersOnly ? { answersOnly: true } : {}),
       exceptToken: stage.loss.exceptToken,
       exceptPositions: stage.loss.exceptPositions,
     },

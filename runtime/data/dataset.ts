@@ -13,6 +13,7 @@ import { openTokenFile } from "./token-cache.ts";
 import type { TokenFacts } from "./token-cache.ts";
 import { splitTokens } from "./token-view.ts";
 import type { TokenView } from "./token-view.ts";
+import type { TrainingData } from "./training-data.ts";
 
 export interface DatasetOptions extends SourcePlaces {
   /** Where token files are kept. */
@@ -55,7 +56,7 @@ export function rowLayout(
   return { length, packed, insert, exceptToken, exceptPositions: loss.exceptPositions };
 }
 
-export class Dataset {
+export class Dataset implements TrainingData {
   readonly tokenizer: Tokenizer;
   readonly layout: RowLayout;
   readonly facts: TokenFacts;

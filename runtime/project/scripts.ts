@@ -7,6 +7,8 @@ import type { Project } from "./project.ts";
 import {
   defaultRunFolder,
   evaluateProject,
+  evaluateTasksProject,
+  hasTasks,
   generateProject,
   trainProject,
   type Place,
@@ -92,14 +94,21 @@ export async function runTrainer(project: Project, argv: readonly string[]): Pro
 /** Evaluates a run of a project. Returns the exit code. */
 export async function runEvaluation(project: Project, argv: readonly string[]): Promise<number> {
   try {
-    const values = read(argv, { ...common, data: { type: "string" }, length: { type: "string" } } as const);
+    const values = read(argv, {
+      ...common,
+      data: { type: "string" },
+      length: { type: "string" },
+      task: { type: "string", multiple: true },
+    } as const);
     const run = values.run ?? defaultRunFolder(project.settings.model);
-    const result = await evaluateProject(run, {
-      ...place(values),
-      data: values.data ?? null,
-      length: number(values.length, "length") ?? null,
-    });
-    process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    const where = place(values);
+    const length = number(values.length, "length") ?? null;
+    const names = values.task ?? [];
+    const text =
+      names.length > 0 ? null : await evaluateProject(run, { ...where, data: values.data ?? null, length });
+    const withTasks = names.length > 0 || (values.data === undefined && hasTasks(run));
+    const tasks = withTasks ? await evaluateTasksProject(run, { ...where, length, names }) : null;
+    process.stdout.write(`${JSON.stringify(tasks === null ? text : { ...text, ...tasks }, null, 2)}\n`);
     return runtimeExit.ok;
   } catch (error) {
     return fail(error);

@@ -2,6 +2,7 @@
 import { basename, join, resolve } from "node:path";
 import { loadNewest } from "../checkpoint/checkpoint.ts";
 import { diskFiles } from "../checkpoint/files.ts";
+import { withText } from "../data/mixed-data.ts";
 import { openCpuDevice, type DeviceOptions } from "../device/open.ts";
 import type { Device } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
@@ -10,9 +11,11 @@ import { generateRun } from "../generate/generate-run.ts";
 import type { ParameterInfo } from "../program.ts";
 import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-run.ts";
 import { train, type TrainOptions, type TrainResult } from "../train/trainer.ts";
-import type { TrainSettings } from "../train/settings.ts";
+import type { DataSettings, TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
-import { keepWithRun, openOn, readRunProject, type Project } from "./project.ts";
+import { evaluateTasks, type EvaluateTasksOptions, type TasksEvaluation } from "../tasks/evaluate-tasks.ts";
+import { readRunSettings } from "../train/run-folder.ts";
+import { keepWithRun, openOn, readRunProject, type Project, type ProjectStage } from "./project.ts";
 
 /** Where and on how many threads to run. */
 export interface Place {
@@ -74,6 +77,17 @@ function weightsOf(run: string, note: (line: string) => void): (info: ParameterI
   return initial;
 }
 
+/** Throws LctxError `settings-invalid` when there is no one text to replace. */
+function otherText(data: DataSettings, source: string): DataSettings {
+  const changed = withText(data, source);
+  if (changed !== null) return changed;
+  throw new LctxError(
+    "settings-invalid",
+    "another text replaces the one text of a recipe, and this mix has several or none",
+    "change the mix in the spec",
+  );
+}
+
 /** Trains; the run's folder keeps programs and kernels, so that it can be used without the spec. */
 export async function trainProject(project: Project, options: TrainProjectOptions): Promise<TrainResult> {
   const note = options.note ?? ((line: string) => process.stdout.write(`${line}\n`));
@@ -87,7 +101,7 @@ export async function trainProject(project: Project, options: TrainProjectOption
             ...project.settings,
             stages: project.settings.stages.map((stage) => ({
               ...stage,
-              data: { ...stage.data, source: resolve(options.data!) },
+              data: otherText(stage.data, resolve(options.data!)),
             })),
           };
     const initialWeights = options.weights == null ? null : weightsOf(options.weights, note);
@@ -128,7 +142,19 @@ function openRun(project: Project, device: Device): OpenAt {
   };
 }
 
-export interface EvaluateProjectOptions extends Place {
+/** Another program over a run's weights: of a spec whose model has the same parameters. */
+interface OtherProgram {
+  /** Null: the run's own. */
+  readonly program?: ProjectStage | null;
+}
+
+/** The run's project, each stage with the other program when there is one. */
+function projectOf(runFolder: string, { program }: OtherProgram): Project {
+  const project = readRunProject(runFolder);
+  return program == null ? project : { ...project, stages: project.stages.map(() => program) };
+}
+
+export interface EvaluateProjectOptions extends Place, OtherProgram {
   readonly data?: string | null;
   readonly length?: number | null;
 }
@@ -138,7 +164,7 @@ export async function evaluateProject(
   runFolder: string,
   options: EvaluateProjectOptions = {},
 ): Promise<RunEvaluation | null> {
-  const project = readRunProject(runFolder);
+  const project = projectOf(runFolder, options);
   const device = await open(options);
   try {
     return await evaluateRun(runFolder, openRun(project, device), {
@@ -151,6 +177,38 @@ export async function evaluateProject(
     device.close();
   }
 }
+
+export interface EvaluateTasksProjectOptions
+  extends
+    Place,
+    OtherProgram,
+    Pick<EvaluateTasksOptions, "evaluations" | "names" | "length" | "samples" | "onCell"> {}
+
+/** Evaluates a run on tasks. Throws LctxErrors. */
+export async function evaluateTasksProject(
+  runFolder: string,
+  options: EvaluateTasksProjectOptions = {},
+): Promise<TasksEvaluation> {
+  const project = projectOf(runFolder, options);
+  const device = await open(options);
+  try {
+    return await evaluateTasks(runFolder, openRun(project, device), {
+      specFolder: project.dataFolder,
+      projectFolder: project.dataFolder,
+      evaluations: options.evaluations ?? null,
+      names: options.names ?? [],
+      length: options.length ?? null,
+      samples: options.samples ?? null,
+      ...(options.onCell === undefined ? {} : { onCell: options.onCell }),
+    });
+  } finally {
+    device.close();
+  }
+}
+
+/** True when a run's own spec evaluates tasks. */
+export const hasTasks = (runFolder: string): boolean =>
+  (readRunSettings(runFolder).evaluations ?? []).length > 0;
 
 export interface GenerateProjectOptions extends Place {
   readonly prompt: string;

@@ -1,6 +1,7 @@
 /** Evaluates a run: its newest or best weights on its held-out text, or on another text. */
 import { join, resolve } from "node:path";
-import { openDataset, openEvaluationText } from "../data/dataset.ts";
+import { openEvaluationText } from "../data/dataset.ts";
+import { openData } from "../data/mixed-data.ts";
 import type { PhaseName } from "../program.ts";
 import { evaluate } from "./evaluate.ts";
 import type { Evaluation } from "./evaluate.ts";
@@ -62,8 +63,12 @@ export async function evaluateRun(
     const other = options.data ?? null;
     const dataset =
       other === null
-        ? await openDataset({ ...stage.data, length }, stage.loss, { ...places, seed: settings.seed })
-        : await openEvaluationText({ ...stage.data, length, source: resolve(other) }, stage.loss, places);
+        ? await openData({ ...stage.data, length }, stage.loss, { ...places, seed: settings.seed })
+        : await openEvaluationText(
+            { ...stage.data, mix: undefined, length, source: resolve(other) },
+            stage.loss,
+            places,
+          );
     try {
       const result = await evaluate(model, dataset, { rows: options.rows ?? null });
       if (result === null) return null;

@@ -1,5 +1,5 @@
 /** Evaluation: loss, perplexity and bits per byte on held-out rows. */
-import type { Dataset } from "../data/dataset.ts";
+import type { TrainingData } from "../data/training-data.ts";
 import { HostBatch, lossSum } from "./batch.ts";
 import type { TrainableModel } from "./model.ts";
 
@@ -35,7 +35,7 @@ export function chosenRows(rows: number, limit: number | null): number[] {
 /** Evaluates on the held-out part; null when there is none or it was stopped. */
 export async function evaluate(
   model: TrainableModel,
-  dataset: Dataset,
+  dataset: TrainingData,
   options: EvaluateOptions,
 ): Promise<Evaluation | null> {
   const chosen = chosenRows(dataset.validationRows, options.rows);

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { diskFiles, replaceFile } from "../checkpoint/files.ts";
 import { LctxError, systemCode } from "../errors.ts";
-import { canonicalJson, checkSettings } from "./settings-schema.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import { checkSettings } from "./settings-schema.ts";
 import type { TrainSettings } from "./settings.ts";
 
 export const runFiles = {

@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { LctxError } from "../errors.ts";
+import { evaluationsSchema, mixSchema } from "../tasks/schema.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { TrainSettings } from "./settings.ts";
 
 // Settings are checked once a process; code made for checking them fast would cost more than it saves.
@@ -16,6 +18,7 @@ const stage = z.strictObject({
   name: z.string().min(1),
   data: z.strictObject({
     source: z.string(),
+    mix: mixSchema.optional(),
     tokenizer: z.string(),
     length: count,
     packed: z.boolean(),
@@ -27,6 +30,7 @@ const stage = z.strictObject({
   }),
   loss: z.strictObject({
     objective: z.string(),
+    answersOnly: z.boolean().optional(),
     exceptToken: z.string().nullable(),
     exceptPositions: z.array(z.tuple([whole, whole])),
   }),
@@ -56,6 +60,7 @@ const schema: z.ZodType<TrainSettings> = z.strictObject({
   seed: whole.max(Number.MAX_SAFE_INTEGER),
   stages: z.array(stage).min(1),
   checkpoint: z.strictObject({ every: whole, keep: count }),
+  evaluations: evaluationsSchema.optional(),
 });
 
 /** The settings, if they are whole and sensible. Throws LctxError `settings-invalid` that lists every mistake. */
@@ -72,19 +77,10 @@ export function checkSettings(value: unknown): TrainSettings {
   return result.data;
 }
 
-/** What settings say about the numbers a run computes: everything but when it is looked at and saved. */
+/** What settings say about the numbers a run computes: everything but when it is looked at and saved, and on what it is tried afterwards. */
 function essence(settings: TrainSettings): unknown {
-  const { checkpoint: _, stages, ...rest } = settings;
+  const { checkpoint: _, evaluations: _tasks, stages, ...rest } = settings;
   return { ...rest, stages: stages.map(({ evaluate: _cadence, ...entry }) => entry) };
-}
-
-/** JSON with sorted keys: the same text for the same value. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }
 
 /** Two runs with the same hash, text and program compute the same numbers. */

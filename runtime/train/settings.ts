@@ -1,4 +1,5 @@
 /** TrainSettings: a recipe as plain JSON, with every default filled in; the compiler writes it, the trainer reads it. */
+import type { MixPart, TaskEvaluation } from "../tasks/task.ts";
 
 export interface TrainSettings {
   readonly format: 1;
@@ -9,6 +10,8 @@ export interface TrainSettings {
   /** One after another; weights go over by name, optimizer states start anew. At least one. */
   readonly stages: readonly StageSettings[];
   readonly checkpoint: CheckpointSettings;
+  /** Tasks to evaluate on after training; they change nothing of a run. */
+  readonly evaluations?: readonly TaskEvaluation[] | undefined;
 }
 
 export interface StageSettings {
@@ -28,6 +31,8 @@ export interface StageSettings {
 export interface DataSettings {
   /** A file, folder or glob, or a data set's name; see runtime/data/resolve-source.ts for where it is looked for. */
   readonly source: string;
+  /** Rows of several sources instead of the one; `source` is then empty. */
+  readonly mix?: readonly MixPart[] | undefined;
   /** `bytes`, or the path of a tokenizer.json (or of the folder that holds it). */
   readonly tokenizer: string;
   /** Tokens a row holds, inserted tokens counted. */
@@ -43,6 +48,8 @@ export interface DataSettings {
 export interface LossSettings {
   /** As the spec says it (`next_token`); what it means is compiled. */
   readonly objective: string;
+  /** True: in rows that tasks made, only the tokens of answers are targets. */
+  readonly answersOnly?: boolean | undefined;
   /** Name of a token that is never a target; null: every token is. */
   readonly exceptToken: string | null;
   /** Positions `[from, to)` of a row whose targets do not count. */

@@ -1,5 +1,5 @@
 /** One training step: rows in, gradients added up, a check that every number is finite, the update. */
-import type { Dataset } from "../data/dataset.ts";
+import type { TrainingData } from "../data/training-data.ts";
 import { LctxError } from "../errors.ts";
 import { philox } from "../random/philox.ts";
 import { keyOf } from "../random/stream.ts";
@@ -38,11 +38,11 @@ function firstBadGradient(model: TrainableModel): { readonly name: string; reado
 export class Stepper {
   readonly #model: TrainableModel;
   readonly #stage: StageSettings;
-  readonly #dataset: Dataset;
+  readonly #dataset: TrainingData;
   readonly #batches: readonly HostBatch[];
   readonly #key: Key;
 
-  constructor(model: TrainableModel, stage: StageSettings, dataset: Dataset, seed: number) {
+  constructor(model: TrainableModel, stage: StageSettings, dataset: TrainingData, seed: number) {
     this.#model = model;
     this.#stage = stage;
     this.#dataset = dataset;

@@ -6,8 +6,8 @@ import { diskFiles, makeDurableFolder, writeFailure } from "../checkpoint/files.
 import type { Files } from "../checkpoint/files.ts";
 import { lockRun } from "../checkpoint/run-lock.ts";
 import type { NamedTensor } from "../checkpoint/safetensors.ts";
-import { openDataset } from "../data/dataset.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { openData } from "../data/mixed-data.ts";
+import type { TrainingData } from "../data/training-data.ts";
 import { LctxError, runtimeExit } from "../errors.ts";
 import { MetricFiles } from "../metrics/metric-files.ts";
 import { Progress } from "../metrics/progress.ts";
@@ -139,7 +139,7 @@ class Run {
       }
       this.progress.busy("compiling kernels …");
       const model = await open(stage, index);
-      let dataset: Dataset | null = null;
+      let dataset: TrainingData | null = null;
       try {
         dataset = await this.openData(model, stage, index);
         if (goesOn) {
@@ -175,9 +175,9 @@ class Run {
     return step > 0 && validationLoss === null && stage.data.validate.value > 0 && isEvaluated(stage, step);
   }
 
-  async openData(model: TrainableModel, stage: StageSettings, index: number): Promise<Dataset> {
+  async openData(model: TrainableModel, stage: StageSettings, index: number): Promise<TrainingData> {
     const { options, settings } = this;
-    const dataset = await openDataset(stage.data, stage.loss, {
+    const dataset = await openData(stage.data, stage.loss, {
       specFolder: options.specFolder,
       projectFolder: options.projectFolder,
       cacheFolder: options.cacheFolder ?? join(options.runFolder, runFiles.tokens),
@@ -195,7 +195,7 @@ class Run {
     return dataset;
   }
 
-  async trainStage(model: TrainableModel, stage: StageSettings, dataset: Dataset): Promise<void> {
+  async trainStage(model: TrainableModel, stage: StageSettings, dataset: TrainingData): Promise<void> {
     const stepper = new Stepper(model, stage, dataset, this.settings.seed);
     const watch = new Watch();
     const every = this.settings.checkpoint.every;
@@ -242,7 +242,7 @@ class Run {
     this.save(model);
   }
 
-  async evaluateStage(model: TrainableModel, stage: StageSettings, dataset: Dataset): Promise<void> {
+  async evaluateStage(model: TrainableModel, stage: StageSettings, dataset: TrainingData): Promise<void> {
     const result = await evaluate(model, dataset, {
       rows: stage.evaluate.rows,
       scalars: { step: this.state.step },

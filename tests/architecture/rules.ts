@@ -49,6 +49,7 @@ const sharedTypes = new Set([
   "runtime/device/device.ts",
   "runtime/device/cuda/launch.ts",
   "runtime/train/settings.ts",
+  "runtime/tasks/task.ts",
 ]);
 
 /** Imports that the table of areas does not allow, and files of no area. */

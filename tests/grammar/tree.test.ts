@@ -152,7 +152,16 @@ evaluate M { task passkey at lengths 4 to 8 doubling metric exact }`;
       ],
     });
     expect(withoutPlaces(evaluate)).toMatchObject({
-      clauses: [{ kind: "task", task: { text: "passkey" }, lengths: { doubling: true } }, { kind: "metric" }],
+      clauses: [
+        {
+          kind: "task",
+          task: { callee: { name: "passkey" }, arguments: [] },
+          bare: true,
+          lengths: { values: [{ value: 4 }], to: { value: 8 } },
+          depths: [],
+        },
+        { kind: "metric" },
+      ],
     });
   });
 

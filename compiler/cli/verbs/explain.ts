@@ -105,7 +105,21 @@ function explainMemory(compiled: Compiled, options: ExplainOptions): number {
       say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
     say(`  ${"in all".padEnd(12)}${mebi(plan.total)}  ${plan.total} bytes`);
   });
+  explainEvaluations(compiled, options);
   return exitCodes.ok;
+}
+
+/** What one row of each length takes that a task is evaluated at: weights, the row, and one pass. */
+function explainEvaluations(compiled: Compiled, options: ExplainOptions): void {
+  const { settings, stages } = compiled;
+  const [stage, trained] = [stages.at(-1)!, settings.stages.at(-1)!];
+  const asked = (settings.evaluations ?? []).flatMap(({ lengths }) => lengths ?? [trained.data.length]);
+  const threads = options.threads ?? availableParallelism();
+  for (const length of [...new Set(asked)].sort((a, b) => a - b)) {
+    const { total } = planMemory(stage.program, ["logits"], { batch: 1, length, threads, "query-start": 0 });
+    say(`${settings.model}, evaluated on tasks: 1 row of ${length} tokens`);
+    say(`  ${"in all".padEnd(12)}${mebi(total)}  ${total} bytes`);
+  }
 }
 
 /** Every launch of a training pass and an update, with its measured time. */
@@ -147,16 +161,21 @@ export async function explain(
   place: string | undefined,
   options: ExplainOptions,
 ): Promise<number> {
-  const topics = ["clauses", "masks", "graph", "node", "memory", "kernels"];
+  const topics = ["clauses", "masks", "graph", "node", "memory", "kernels", "task"];
   if (!topics.includes(topic)) return explainCode(topic);
   if (path === undefined)
     throw new UsageError(
       `explain ${topic} needs a spec`,
-      `lctx explain ${topic} my.lctx${topic === "node" ? " layers.0.attn" : ""}`,
+      `lctx explain ${topic} my.lctx${topic === "node" ? " layers.0.attn" : topic === "task" ? " passkey" : ""}`,
     );
-  if (place !== undefined && topic !== "node")
+  if (place !== undefined && topic !== "node" && topic !== "task")
     throw new UsageError(`explain ${topic} takes no place`, `lctx explain node ${path} ${place}`);
   const spec = openChecked(path, options.set);
+  if (topic === "task") {
+    const { explainTask } = await import("../explain-task.ts");
+    say(await explainTask(spec, place, options.length ?? 512));
+    return exitCodes.ok;
+  }
   if (topic === "clauses") return explainClauses(spec);
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
