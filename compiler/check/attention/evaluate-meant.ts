@@ -1,5 +1,5 @@
 /** Evaluates expressions of attentions, masks, scores and rotations to scalar expressions. */
-import type { CallExpr, Expr, Parameter } from "../../../grammar/ast.ts";
+import type { CallExpr, Expr, MembershipExpr, Parameter } from "../../../grammar/ast.ts";
 import type { AttentionBuffer } from "../../ir/attention-meaning.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
@@ -21,14 +21,18 @@ import {
   notMeant,
   sameBlocks,
 } from "./meant-operators.ts";
+import { evaluateReduction, evaluateRope } from "./meant-reductions.ts";
 import { axisNames, exprOf, numberOf, scalar, staticBool, staticNumber } from "./meant.ts";
 import type { Meant, MeantScope, TableMeant } from "./meant.ts";
+import type { Tables } from "./tables.ts";
 
 /** What one phase's expressions are worked out with. */
 export interface Elaboration {
   readonly reporter: Reporter;
-  /** Number of a buffer among those that mask and score load. */
+  /** Number of a buffer among those that expressions load. */
   readonly buffer: (what: AttentionBuffer) => number;
+  /** Tables of the attention; null where there are none, as in a rotation. */
+  readonly tables: Tables | null;
   /** Notes what no target runs yet. */
   readonly unsupported: (what: string, span: Span) => void;
   /** Whether a position compared with a count is counted within its document. */
@@ -122,9 +126,9 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       return chosen ?? refuse("this choice");
     }
     case "membership":
-      return refuse("a test of what `select` chose");
+      return membership(expr, "member", scope, run);
     case "reduction":
-      return refuse(`\`${expr.op}\` over positions or dimensions`);
+      return evaluateReduction(expr, scope, run, (e, within) => evaluateMeant(e, within, run));
     case "at":
       return refuse("a rotation of a table");
     default:
@@ -183,7 +187,7 @@ function evaluateIndex(
     return known.at(indices as Meant[]);
   }
   if (name === "s" && known !== undefined) {
-    // The logit of this very pair: the canonical indices written out.
+    // After a score: of this very pair, the canonical indices written out.
     const same = ["h", "q", "k"].every((axis, n) => {
       const index = given[n];
       return index?.kind === "name" && index.name === axis;
@@ -262,9 +266,11 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       return at === null ? null : scalar(at);
     }
     case "rank":
-    case "rope":
-      run.unsupported(`\`${name}\``, call.span);
-      return null;
+      return given[0]?.kind === "membership" ? membership(given[0], "rank", scope, run) : null;
+    case "rope": {
+      if (given[0]?.kind !== "at") return null;
+      return evaluateRope(given[0], scope, run, (e, within) => evaluateMeant(e, within, run));
+    }
     default: {
       const definition = findItem(scope.definition.environment, name, expressionKinds);
       if (definition !== undefined) return applyItem(definition, call.arguments, call.span, scope, run);
@@ -301,6 +307,39 @@ function blockEnd(
   }
   const start = ir.mul(at, ir.int(domain.size));
   return scalar(which === "first" ? start : ir.add(start, ir.int(domain.size - 1)), start);
+}
+
+/** `c(k) in kept[h, q]`, or the rank of an element in it; `k in c` where a block is bound. */
+function membership(
+  expr: MembershipExpr,
+  op: "member" | "rank",
+  scope: MeantScope,
+  run: Elaboration,
+): Meant | null {
+  const { set } = expr;
+  const known =
+    set.kind === "name"
+      ? scope.names.get(set.name)
+      : set.kind === "index"
+        ? scope.names.get(set.base.name)
+        : undefined;
+  const meant = evaluateMeant(expr.element, scope, run);
+  const element = meant === null ? null : exprOf(meant);
+  if (element === null) return null;
+  if (known?.kind === "domain" && op === "member" && known.index !== null)
+    return scalar(ir.eq(ir.binary("floor-div", element, ir.int(known.size)), known.index));
+  if (known?.kind !== "set" || element.type !== "int") {
+    run.unsupported("a test of this set", expr.span);
+    return null;
+  }
+  const given =
+    set.kind === "index"
+      ? set.indices.map((index) => evaluateMeant(index, scope, run))
+      : known.axes.map((axis) => scope.names.get(axis) ?? null);
+  const indices = given.map((index) => (index === null ? null : exprOf(index)));
+  if (indices.length !== known.axes.length || indices.some((index) => index?.type !== "int")) return null;
+  const read = known.read(op, indices as ir.Expr[], element);
+  return read === null ? null : scalar(read);
 }
 
 /** `offset(x in c)`. */

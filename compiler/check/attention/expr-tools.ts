@@ -14,9 +14,7 @@ export function freeIndices(...exprs: readonly ir.Expr[]): ReadonlySet<string> {
 
 /** The expression with indices replaced, all at once. */
 export const substitute = (expr: ir.Expr, values: ReadonlyMap<string, ir.Expr>): ir.Expr =>
-  values.size === 0
-    ? expr
-    : ir.mapExpr(expr, (e) => (e.kind === "index" ? (values.get(e.name) ?? e) : e));
+  values.size === 0 ? expr : ir.mapExpr(expr, (e) => (e.kind === "index" ? (values.get(e.name) ?? e) : e));
 
 /** The same expression under other index names. */
 export const renamed = (expr: ir.Expr, from: string, to: string): ir.Expr =>

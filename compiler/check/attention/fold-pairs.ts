@@ -4,8 +4,8 @@ import { axis, sizeExpr } from "../../ir/graph-axes.ts";
 import { pairReduceNode } from "../../ir/graph-build-pairs.ts";
 import type { PairTarget } from "../../ir/graph-pairs.ts";
 import { allOf, conjuncts, freeIndices } from "./expr-tools.ts";
-import { axisNames, loadOf, localised, type Making } from "./make-node.ts";
-import { inPairNames, pairNames, pairView, rowConditions, type PairView } from "./pair-view.ts";
+import { axisNames, loadOf, type Making } from "./make-node.ts";
+import { inPairNames, pairCore, pairNames, pairView, rowConditions, type PairView } from "./pair-view.ts";
 
 /** An index that a reduction binds. */
 export interface Bound {
@@ -76,7 +76,11 @@ export function foldPairs(
   let [value, where] = view.exprs as [ir.Expr, ir.Expr];
   let least: ir.Expr | null = null;
   // What a pair adds only under a condition is left out by the mask: such pairs cost nothing.
-  while (value.kind === "select" && value.otherwise === zero && (op === "sum" || isPositive(value.then, op))) {
+  while (
+    value.kind === "select" &&
+    value.otherwise === zero &&
+    (op === "sum" || isPositive(value.then, op))
+  ) {
     where = allOf([...new Set([...conjuncts(where), ...conjuncts(value.condition)])]);
     value = value.then;
     if (op === "max") least = zero;
@@ -97,17 +101,13 @@ function placedBy(part: ir.Expr): { readonly name: string; readonly index: ir.Ex
     [part.left, part.right],
     [part.right, part.left],
   ] as const)
-    if (at.kind === "index" && !inPair(at) && inPair(index) && index.type === "int") return { name: at.name, index };
+    if (at.kind === "index" && !inPair(at) && inPair(index) && index.type === "int")
+      return { name: at.name, index };
   return null;
 }
 
 /** How many pairs a mean is over: a product of sizes where no condition cuts it. */
-function countPairs(
-  mask: ir.Expr,
-  targets: readonly Target[],
-  head: string,
-  making: Making,
-): ir.Expr | null {
+function countPairs(mask: ir.Expr, targets: readonly Target[], head: string, making: Making): ir.Expr | null {
   const { tables } = making;
   const plain = targets.every(({ index }) => index.kind === "index");
   if (!plain || mask.kind !== "constant") {
@@ -133,8 +133,8 @@ function foldTo(
   making: Making,
 ): ir.Expr | null {
   const { tables, refuse, at } = making;
-  const local = localised([value, mask], making);
-  if (local === null) return null;
+  const made = pairCore(view, [mask, value], making);
+  if (made === null) return null;
   const ordered = tables.ordered(targets.map(({ name }) => name));
   if (ordered.length !== targets.length) return refuse("a sum over pairs with one index twice");
   const inOrder = ordered.map((name) => targets.find((target) => target.name === name)!);
@@ -143,9 +143,7 @@ function foldTo(
     axis: axis(names.get(name)!, tables.size(name)),
     index,
   }));
-  const { regions, scale } = view;
-  const core = { regions, mask: local.exprs[1]!, buffers: local.buffers, scale };
-  const node = pairReduceNode(op, core, local.exprs[0]!, parts, at);
+  const node = pairReduceNode(op, made.core, made.others[0]!, parts, at);
   return loadOf(
     node,
     inOrder.map((target) => target.at),

@@ -26,7 +26,9 @@ export const wholePairs = "a table of queries × keys";
 /** Names that indices have as axes: a single index of positions is the token axis. */
 export function axisNames(indices: readonly string[], tables: Tables): ReadonlyMap<string, string> {
   const tokens = indices.filter((name) => tables.isPosition(name));
-  return new Map(indices.map((name) => [name, tokens.length === 1 && tokens[0] === name ? "t" : axisName(name)]));
+  return new Map(
+    indices.map((name) => [name, tokens.length === 1 && tokens[0] === name ? "t" : axisName(name)]),
+  );
 }
 
 const isBatched = (node: Node): boolean => findAxis(node.axes, "b") !== undefined;
@@ -120,11 +122,10 @@ export function tableNode(number: number, making: Making): Node | null {
     case "softmax":
       return refuse(wholePairs);
     case "dot": {
-      const key = ir.load(number, []);
-      const known = tables.made.get(key)?.get("");
+      const known = tables.contractions.get(number);
       if (known !== undefined) return known;
       const made = contraction(table, making);
-      tables.made.set(key, new Map([["", made]]));
+      tables.contractions.set(number, made);
       return made;
     }
     default:

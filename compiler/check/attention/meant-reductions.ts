@@ -101,8 +101,7 @@ export function evaluateReduction(
     bodies.push(ir.toReal(value));
   }
   const result = (value: ir.Expr | null): Meant | null => (value === null ? null : scalar(value));
-  if (expr.op === "attend")
-    return result(attend(bodies, [guard, ...within].reduce(andOf), binders, making));
+  if (expr.op === "attend") return result(attend(bodies, [guard, ...within].reduce(andOf), binders, making));
   if (foldOps.has(expr.op)) {
     const body = expr.op === "dot" ? ir.mul(bodies[0]!, bodies[1]!) : bodies[0]!;
     const op: FoldOp = expr.op === "dot" ? "sum" : (expr.op as FoldOp);
@@ -121,9 +120,7 @@ export function evaluateReduction(
     : expr.per === null
       ? normaliseTable(expr.op, body!, guard, binder.name, making)
       : refuse("`per` where no logit is read");
-  return inside === null
-    ? null
-    : scalar(renamedTo(inside, binder.name, binder.outer));
+  return inside === null ? null : scalar(renamedTo(inside, binder.name, binder.outer));
 }
 
 const andOf = (a: ir.Expr, b: ir.Expr): ir.Expr =>
@@ -222,12 +219,7 @@ function renamedPair(guard: ir.Expr, row: string, key: string): ir.Expr {
 }
 
 /** Tables along a new index, in the order given. */
-function stack(
-  expr: ReductionExpr,
-  scope: MeantScope,
-  making: Making,
-  evaluate: Evaluate,
-): Meant | null {
+function stack(expr: ReductionExpr, scope: MeantScope, making: Making, evaluate: Evaluate): Meant | null {
   const { tables, refuse, at } = making;
   const [binder] = expr.binders;
   if (expr.binders.length !== 1 || binder === undefined) return refuse("`stack` over several indices");
@@ -309,7 +301,11 @@ export function evaluateRope(
   if (node === null) return null;
   // A rotation is over the token axis, whatever is counted along it.
   const own = axisNames(order, tables);
-  const tokens = renameAxes(node, order.map((name) => (name === row ? "t" : own.get(name)!)), making.at);
+  const tokens = renameAxes(
+    node,
+    order.map((name) => (name === row ? "t" : own.get(name)!)),
+    making.at,
+  );
   const rotated = rotateNode(tokens, { ...law, position: renamed(position, row, "x") }, making.at);
   return scalar(loadOf(rotated, order.map(ir.index), tables));
 }
@@ -318,7 +314,7 @@ export function evaluateRope(
 function positionOf(place: Meant): ir.Expr | null {
   const index = exprOf(place);
   if (index === null || index.type === "bool") return null;
-  const size = place.kind === "domain" ? (place as DomainMeant).size : place.kind === "scalar" ? place.block : null;
+  const size =
+    place.kind === "domain" ? (place as DomainMeant).size : place.kind === "scalar" ? place.block : null;
   return size === null ? index : ir.mul(index, ir.int(size));
 }
-

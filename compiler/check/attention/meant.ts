@@ -4,7 +4,8 @@ import * as ir from "../../ir/expr.ts";
 import type { Definition } from "../environment.ts";
 import type { NumberValue, StaticValue } from "../static-value.ts";
 
-export type Meant = StaticMeant | ScalarMeant | TableMeant | LetFunctionMeant | DomainMeant | PresetMeant;
+export type Meant =
+  StaticMeant | ScalarMeant | TableMeant | LetFunctionMeant | DomainMeant | PresetMeant | SetMeant;
 
 /** Known when the spec is checked. */
 export interface StaticMeant {
@@ -47,6 +48,14 @@ export interface DomainMeant {
 export interface PresetMeant {
   readonly kind: "item";
   readonly definition: Definition;
+}
+
+/** What a `select` chose: one set for each of its indices. */
+export interface SetMeant {
+  readonly kind: "set";
+  readonly axes: readonly string[];
+  /** Whether an element is in the set of these indices, or its rank there; null after a note. */
+  readonly read: (op: ir.SetOp, indices: readonly ir.Expr[], element: ir.Expr) => ir.Expr | null;
 }
 
 export interface MeantScope {
@@ -96,6 +105,7 @@ export function exprOf(meant: Meant): ir.Expr | null {
     case "table":
     case "let-function":
     case "item":
+    case "set":
       return null;
     default:
       return meant satisfies never;

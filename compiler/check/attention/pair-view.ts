@@ -4,7 +4,7 @@
  */
 import * as ir from "../../ir/expr.ts";
 import { logSumExpNode } from "../../ir/graph-build-pairs.ts";
-import type { Node, Region } from "../../ir/graph.ts";
+import type { Node, PairCore, Region } from "../../ir/graph.ts";
 import { allOf, conjuncts, freeIndices, readsOf, renamed, substitute } from "./expr-tools.ts";
 import { loadOf, localised, nodeOf, type Making } from "./make-node.ts";
 import type { DotTable, Tables } from "./tables.ts";
@@ -156,24 +156,41 @@ export function pairView(exprs: readonly ir.Expr[], rows: ir.Expr, making: Makin
 }
 
 /** The logarithm of a row's denominator as a load at [q, h]; null after a refusal. */
-function rowNormaliser(guard: ir.Expr, score: ir.Expr, rows: ir.Expr, making: Making): ir.Expr | null {
+export function rowNormaliser(guard: ir.Expr, score: ir.Expr, rows: ir.Expr, making: Making): ir.Expr | null {
   const mask = allOf([...new Set([...conjuncts(guard), ...conjuncts(rows)])]);
   const view = pairView([mask, score], rows, making);
-  const local = view === null ? null : localised(view.exprs, making);
-  if (view === null || local === null) return null;
-  const [own, real] = local.exprs as [ir.Expr, ir.Expr];
-  const core = { regions: view.regions, mask: own, buffers: local.buffers, scale: view.scale, score: real };
-  return loadOf(logSumExpNode(core, making.at), [q, h], making.tables);
+  const made = view === null ? null : pairCore(view, view.exprs, making);
+  if (made === null) return null;
+  return loadOf(logSumExpNode({ ...made.core, score: made.others[0]! }, making.at), [q, h], making.tables);
+}
+
+/** A node's regions, mask (the first expression) and other expressions, with the buffers that they load. */
+export function pairCore(
+  view: PairView,
+  exprs: readonly ir.Expr[],
+  making: Making,
+): { readonly core: PairCore; readonly others: readonly ir.Expr[] } | null {
+  const { regions, scale } = view;
+  const local = localised([...exprs, ...regions.map(({ when }) => when)], making);
+  if (local === null) return null;
+  const [mask, ...others] = local.exprs as [ir.Expr, ...ir.Expr[]];
+  const whens = others.splice(exprs.length - 1);
+  return {
+    core: {
+      regions: regions.map((region, n) => ({ ...region, when: whens[n]! })),
+      mask,
+      buffers: local.buffers,
+      scale,
+    },
+    others,
+  };
 }
 
 /** Keys over [key, group, dim] where the expression reads its head through its group alone, else over the heads. */
 export function keyNode(expr: ir.Expr, key: string, head: string, dim: string, making: Making): Node | null {
   const { tables } = making;
   const group = tables.groupOf(ir.index(head));
-  const grouped =
-    group.kind === "index"
-      ? expr
-      : ir.mapExpr(expr, (e) => (e === group ? ir.index("g") : e));
+  const grouped = group.kind === "index" ? expr : ir.mapExpr(expr, (e) => (e === group ? ir.index("g") : e));
   const by = freeIndices(grouped).has(head) ? head : group.kind === "index" ? head : "g";
   return nodeOf(by === head ? expr : grouped, [key, by, dim], making);
 }
@@ -188,7 +205,12 @@ function sidesOf(source: Source, making: Making): Pick<PairView, "regions" | "sc
   const places = dotPlaces(source, tables)!;
   const [dim] = source.over;
   const [rows, keys] = [source.variables[places.query]!, source.variables[places.key]!];
-  const own = new Set([rows, keys, ...source.over, ...(places.head === -1 ? [] : [source.variables[places.head]!])]);
+  const own = new Set([
+    rows,
+    keys,
+    ...source.over,
+    ...(places.head === -1 ? [] : [source.variables[places.head]!]),
+  ]);
   const turned = !freeIndices(source.left).has(rows);
   const [left, right] = turned ? [source.right, source.left] : [source.left, source.right];
   const apart = !freeIndices(left).has(keys) && !freeIndices(right).has(rows);
@@ -200,4 +222,27 @@ function sidesOf(source: Source, making: Making): Pick<PairView, "regions" | "sc
   const key = keyNode(asHead(right), keys, "h", dim!, making);
   if (query === null || key === null) return null;
   return { regions: [{ query, key, when: ir.bool(true) }], scale: 1 };
+}
+
+/** An expression of the attention's own pairs: over the logit of this pair. null after a refusal. */
+export function ownLogit(expr: ir.Expr, making: Making): ir.Expr | null {
+  const { tables, refuse } = making;
+  let failed = false;
+  const result = ir.mapExpr(expr, (e) => {
+    if (e.kind !== "load") return e;
+    const read = pairRead(e, tables);
+    if (read === null) return e;
+    const own = read.head === h && read.query === q && read.key === k;
+    if (own && read.source === "logit") return ir.logit;
+    failed = true;
+    refuse(
+      read.source === null
+        ? "a softmax over keys outside `weight` and `teach`"
+        : own
+          ? "products of other queries and keys"
+          : "the logit of another pair",
+    );
+    return e;
+  });
+  return failed ? null : result;
 }

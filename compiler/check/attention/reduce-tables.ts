@@ -27,7 +27,8 @@ export function foldTable(
   if (isAlways(where)) {
     const direct = foldDirectly(op, body, bound, making);
     if (direct !== "no") return direct;
-    if (op === "sum" && bound.every(({ within }) => within === null)) return sumOfProduct(body, bound, making);
+    if (op === "sum" && bound.every(({ within }) => within === null))
+      return sumOfProduct(body, bound, making);
   }
   const start = op === "max" ? hidden : op === "min" ? ir.real(-hidden.value) : ir.real(0);
   const counted = isAlways(where) ? body : ir.select(where, body, start);
@@ -164,7 +165,6 @@ function sumOfProduct(body: ir.Expr, bound: readonly Bound[], making: Making): i
   return times(ir.load(number, variables.map(ir.index)));
 }
 
-
 /** Softmax over one index, or division by the sum over it; the index stays. Guarded-out elements are 0. */
 export function normaliseTable(
   op: "softmax" | "normalize",
@@ -188,7 +188,7 @@ export function normaliseTable(
     const share = ir.select(ir.eq(y, ir.real(0)), ir.real(0), ir.div(x, y));
     return loadOf(mapNode([value, total], share, at, value.axes), indices, tables);
   }
-  const top = reduceNode("max", seen, [along], at);
+  const top = reduceNode("max", value, [along], at);
   const weight = ir.unary("exp", ir.sub(x, y));
   const counted = isAlways(guard) ? weight : ir.select(ir.eq(x, hidden), ir.real(0), weight);
   const shifted = mapNode([value, top], counted, at, value.axes);
@@ -200,4 +200,3 @@ export function normaliseTable(
   tables.logarithms.set(read.buffer, ir.sub(loadOf(value, indices, tables), logTotal));
   return read;
 }
-

@@ -6,7 +6,7 @@ import type { AttentionBuffer, AttentionShape } from "../../ir/attention-meaning
 import * as ir from "../../ir/expr.ts";
 import { axis, batchAxis, lengthSize, fixedSize, blocksOf } from "../../ir/graph-axes.ts";
 import { holeNode } from "../../ir/graph-build-pairs.ts";
-import type { Axis, AxisSize, Node } from "../../ir/graph.ts";
+import type { Axis, AxisSize, Node, Region } from "../../ir/graph.ts";
 
 /** The scaled logit after rotation, over [h, q, k]. */
 export interface LogitTable {
@@ -57,9 +57,7 @@ const sameTable = (a: Table, b: Table): boolean => {
     case "softmax":
       return b.kind === "softmax" && a.guard === b.guard && a.score === b.score && a.block === b.block;
     case "dot":
-      return (
-        b.kind === "dot" && a.left === b.left && a.right === b.right && a.over.join() === b.over.join()
-      );
+      return b.kind === "dot" && a.left === b.left && a.right === b.right && a.over.join() === b.over.join();
     default:
       return a satisfies never;
   }
@@ -73,6 +71,9 @@ export class Tables {
   readonly made = new Map<ir.Expr, Map<string, Node | null>>();
   /** For a table of a softmax: its logarithm, over the same indices. */
   readonly logarithms = new Map<number, ir.Expr>();
+  /** Rotated queries and keys that the logit is made of; null while it is not known how they are rotated. */
+  regions: readonly Region[] | null = null;
+  readonly contractions = new Map<number, Node | null>();
   readonly #entries: Table[] = [];
   readonly #variables = new Map<string, Variable>();
 
@@ -134,9 +135,9 @@ export class Tables {
   }
 
   /** A hole of the model: queries [b, t, h, d], keys and values [b, t, g, d]. */
-  hole(name: "Q" | "K" | "V" | "logit-query" | "logit-key"): Node {
+  hole(name: "Q" | "K" | "V" | `logit-query:${number}` | `logit-key:${number}`): Node {
     const { heads, kvHeads, headSize, valueSize } = this.shape;
-    const query = name === "Q" || name === "logit-query";
+    const query = name === "Q" || name.startsWith("logit-query:");
     const axes = [
       batchAxis,
       axis("t", lengthSize()),
