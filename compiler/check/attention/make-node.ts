@@ -93,7 +93,11 @@ function contraction(table: DotTable, making: Making): Node | null {
   const all = tables.ordered([...variables, ...over]);
   if (all.filter((name) => tables.isPosition(name)).length > 1) return refuse(wholePairs);
   const names = axisNames(all, tables);
-  const side = (e: ir.Expr): Node | null => nodeOf(e, tables.ordered(freeIndices(e)), making, names);
+  // Contractions go by names: a table that is read as it is needs no other order of its axes.
+  const side = (e: ir.Expr): Node | null =>
+    e.kind === "load" && e.type === "real"
+      ? operandOf(e, names, making)
+      : nodeOf(e, tables.ordered(freeIndices(e)), making, names);
   const [a, b] = [side(left), side(right)];
   if (a === null || b === null) return null;
   const order = variables.map((name) => names.get(name)!);

@@ -11,6 +11,8 @@ export type Meant =
 export interface StaticMeant {
   readonly kind: "static";
   readonly value: StaticValue;
+  /** Of `length` plus or minus a whole number: the same of the row at hand, which may be shorter than the model's. */
+  readonly ofRow?: ir.Expr;
 }
 
 export interface ScalarMeant {
@@ -99,6 +101,7 @@ export function exprOf(meant: Meant): ir.Expr | null {
     case "domain":
       return meant.index;
     case "static":
+      if (meant.ofRow !== undefined) return meant.ofRow;
       if (meant.value.kind === "number")
         return meant.value.whole ? ir.int(meant.value.value) : ir.real(meant.value.value);
       return meant.value.kind === "bool" ? ir.bool(meant.value.value) : null;

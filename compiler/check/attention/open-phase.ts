@@ -66,6 +66,7 @@ export function openPhase(
   };
   const names = new Map<string, Meant>();
   for (const [name, value] of sizeNames(shape)) names.set(name, staticNumber(value, true));
+  names.set("length", { ...staticNumber(shape.length, true), ofRow: ir.size("length") });
   for (const [name, value] of method.arguments) {
     if (value.kind === "method") names.set(name, { kind: "item", definition: value.definition });
     else names.set(name, { kind: "static", value });

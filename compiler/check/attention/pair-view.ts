@@ -157,11 +157,18 @@ export function pairView(exprs: readonly ir.Expr[], rows: ir.Expr, making: Makin
 
 /** The logarithm of a row's denominator as a load at [q, h]; null after a refusal. */
 export function rowNormaliser(guard: ir.Expr, score: ir.Expr, rows: ir.Expr, making: Making): ir.Expr | null {
+  const { tables, at } = making;
   const mask = allOf([...new Set([...conjuncts(guard), ...conjuncts(rows)])]);
+  const known = tables.rowSums.find((sum) => sum.mask === mask && sum.score === score);
+  if (known !== undefined) return known.log;
   const view = pairView([mask, score], rows, making);
   const made = view === null ? null : pairCore(view, view.exprs, making);
-  if (made === null) return null;
-  return loadOf(logSumExpNode({ ...made.core, score: made.others[0]! }, making.at), [q, h], making.tables);
+  const log =
+    made === null
+      ? null
+      : loadOf(logSumExpNode({ ...made.core, score: made.others[0]! }, at), [q, h], tables);
+  tables.rowSums.push({ mask, score, log });
+  return log;
 }
 
 /** A node's regions, mask (the first expression) and other expressions, with the buffers that they load. */

@@ -74,6 +74,8 @@ export class Tables {
   /** Rotated queries and keys that the logit is made of; null while it is not known how they are rotated. */
   regions: readonly Region[] | null = null;
   readonly contractions = new Map<number, Node | null>();
+  /** Logarithms of row sums made before, by mask and score. */
+  readonly rowSums: { readonly mask: ir.Expr; readonly score: ir.Expr; readonly log: ir.Expr | null }[] = [];
   readonly #entries: Table[] = [];
   readonly #variables = new Map<string, Variable>();
 
