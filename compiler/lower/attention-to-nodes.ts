@@ -73,9 +73,10 @@ export function lowerAttention(
   const output = attentionNode(
     {
       regions: regions.map((region) => ({
-        query: rotate(query, "q", region.queryPosition),
+        query: region.turn === null ? rotate(query, "q", region.queryPosition) : query,
         key: rotate(key, "k", region.keyPosition),
         when: region.when,
+        turn: region.turn === null || rotation === null ? null : { ...rotation, ...region.turn },
       })),
       value,
       mask: meaning.mask,

@@ -31,7 +31,7 @@ describe.each(names)("%s", (name) => {
       for (const term of termOrder(model.output))
         if (term.kind === "attention") expect(term.instance.phases[phase].unsupported).toEqual([]);
       const graph = modelToGraph(model, { phase, output: "logits" });
-      verifyGraph(graph);
+      verifyGraph(graph, `${name} ${phase}`);
     }
   });
 });

@@ -1,5 +1,5 @@
 /** Evaluates expressions of attentions, masks, scores and rotations to scalar expressions. */
-import type { CallExpr, Expr, MembershipExpr, Parameter } from "../../../grammar/ast.ts";
+import type { CallExpr, Expr, Parameter } from "../../../grammar/ast.ts";
 import type { AttentionBuffer } from "../../ir/attention-meaning.ts";
 import * as ir from "../../ir/expr.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
@@ -21,6 +21,7 @@ import {
   notMeant,
   sameBlocks,
 } from "./meant-operators.ts";
+import { blockEnd, membership, offsetInBlock } from "./meant-blocks.ts";
 import { evaluateReduction, evaluateRope } from "./meant-reductions.ts";
 import { axisNames, exprOf, numberOf, scalar, staticBool, staticNumber } from "./meant.ts";
 import type { Meant, MeantScope, TableMeant } from "./meant.ts";
@@ -126,7 +127,7 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       return chosen ?? refuse("this choice");
     }
     case "membership":
-      return membership(expr, "member", scope, run);
+      return membership(expr, "member", scope, run, evaluate);
     case "reduction":
       return evaluateReduction(expr, scope, run, (e, within) => evaluateMeant(e, within, run));
     case "at":
@@ -227,6 +228,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
   if (call.callee.kind !== "name") return null;
   const name = call.callee.name;
   const given = call.arguments.map((argument) => argument.value);
+  const within = (e: Expr): Meant | null => evaluateMeant(e, scope, run);
   const local = scope.names.get(name);
   if (local?.kind === "domain") {
     const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
@@ -256,9 +258,9 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
     }
     case "first":
     case "last":
-      return blockEnd(name, given[0], scope, run);
+      return blockEnd(name, given[0], scope, run, within);
     case "offset":
-      return offsetInBlock(given[0], scope, run);
+      return offsetInBlock(given[0], scope, within);
     case "ordinal": {
       const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
       if (x === null || x.kind === "static") return x;
@@ -266,7 +268,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       return at === null ? null : scalar(at);
     }
     case "rank":
-      return given[0]?.kind === "membership" ? membership(given[0], "rank", scope, run) : null;
+      return given[0]?.kind === "membership" ? membership(given[0], "rank", scope, run, within) : null;
     case "rope": {
       if (given[0]?.kind !== "at") return null;
       return evaluateRope(given[0], scope, run, (e, within) => evaluateMeant(e, within, run));
@@ -282,73 +284,6 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       return result;
     }
   }
-}
-
-/** `first(c(k))` and `last(c(k))`: the block's size is that of the domain its argument names. */
-function blockEnd(
-  which: "first" | "last",
-  given: Expr | undefined,
-  scope: MeantScope,
-  run: Elaboration,
-): Meant | null {
-  if (given === undefined) return null;
-  const name =
-    given.kind === "name"
-      ? given.name
-      : given.kind === "call" && given.callee.kind === "name"
-        ? given.callee.name
-        : "";
-  const domain = scope.names.get(name);
-  const block = evaluateMeant(given, scope, run);
-  const at = block === null ? null : exprOf(block);
-  if (domain?.kind !== "domain" || at === null) {
-    if (block !== null) run.unsupported(`\`${which}\` of this block`, given.span);
-    return null;
-  }
-  const start = ir.mul(at, ir.int(domain.size));
-  return scalar(which === "first" ? start : ir.add(start, ir.int(domain.size - 1)), start);
-}
-
-/** `c(k) in kept[h, q]`, or the rank of an element in it; `k in c` where a block is bound. */
-function membership(
-  expr: MembershipExpr,
-  op: "member" | "rank",
-  scope: MeantScope,
-  run: Elaboration,
-): Meant | null {
-  const { set } = expr;
-  const known =
-    set.kind === "name"
-      ? scope.names.get(set.name)
-      : set.kind === "index"
-        ? scope.names.get(set.base.name)
-        : undefined;
-  const meant = evaluateMeant(expr.element, scope, run);
-  const element = meant === null ? null : exprOf(meant);
-  if (element === null) return null;
-  if (known?.kind === "domain" && op === "member" && known.index !== null)
-    return scalar(ir.eq(ir.binary("floor-div", element, ir.int(known.size)), known.index));
-  if (known?.kind !== "set" || element.type !== "int") {
-    run.unsupported("a test of this set", expr.span);
-    return null;
-  }
-  const given =
-    set.kind === "index"
-      ? set.indices.map((index) => evaluateMeant(index, scope, run))
-      : known.axes.map((axis) => scope.names.get(axis) ?? null);
-  const indices = given.map((index) => (index === null ? null : exprOf(index)));
-  if (indices.length !== known.axes.length || indices.some((index) => index?.type !== "int")) return null;
-  const read = known.read(op, indices as ir.Expr[], element);
-  return read === null ? null : scalar(read);
-}
-
-/** `offset(x in c)`. */
-function offsetInBlock(given: Expr | undefined, scope: MeantScope, run: Elaboration): Meant | null {
-  if (given?.kind !== "membership" || given.set.kind !== "name") return null;
-  const domain = scope.names.get(given.set.name);
-  const x = evaluateMeant(given.element, scope, run);
-  const at = x === null ? null : exprOf(x);
-  return domain?.kind !== "domain" || at === null ? null : scalar(ir.binary("mod", at, ir.int(domain.size)));
 }
 
 /** A mask, score or function with arguments: its body where it is used. */

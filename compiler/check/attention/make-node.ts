@@ -148,6 +148,10 @@ export function nodeOf(
   names: ReadonlyMap<string, string> = axisNames(indices, making.tables),
 ): Node | null {
   const { tables } = making;
+  const unknown = indices.find((name) => tables.variable(name) === undefined);
+  if (unknown !== undefined) return making.refuse(`a table over \`${unknown}\`, whose size is not known`);
+  const foreign = [...freeIndices(expr)].find((name) => !names.has(name));
+  if (foreign !== undefined) return making.refuse(`a table that depends on \`${foreign}\` as well`);
   const key = indices.map((name) => `${name}:${names.get(name)}`).join();
   const known = tables.made.get(expr)?.get(key);
   if (known !== undefined) return known;

@@ -228,7 +228,7 @@ function sidesOf(source: Source, making: Making): Pick<PairView, "regions" | "sc
   const query = nodeOf(asHead(left), [rows, "h", dim!], making);
   const key = keyNode(asHead(right), keys, "h", dim!, making);
   if (query === null || key === null) return null;
-  return { regions: [{ query, key, when: ir.bool(true) }], scale: 1 };
+  return { regions: [{ query, key, when: ir.bool(true), turn: null }], scale: 1 };
 }
 
 /** An expression of the attention's own pairs: over the logit of this pair. null after a refusal. */

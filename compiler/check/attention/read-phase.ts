@@ -35,7 +35,12 @@ const makingAt = ({ run, tables, scope }: PhaseRun, span: Span): Making => ({
 function condition(value: Expr, opened: PhaseRun): ir.Expr | null {
   const meant = evaluateMeant(value, opened.scope, opened.run);
   const expr = meant === null ? null : exprOf(meant);
-  return expr?.type === "bool" ? ownLogit(expr, makingAt(opened, value.span)) : null;
+  if (expr?.type !== "bool") return null;
+  const making = makingAt(opened, value.span);
+  const own = ownLogit(expr, making);
+  // The checker reports it; what is read here is still asked for every pair.
+  const learned = own !== null && ir.someExpr(own, (e) => e === ir.logit);
+  return learned ? making.refuse("a mask that reads the logit") : own;
 }
 
 /** The rotations of a phase, the last one for all pairs. The logit is known from then on unless it depends on a choice. */
@@ -59,6 +64,7 @@ function readRegions(opened: PhaseRun): readonly RotationRegion[] {
       query: tables.hole(`logit-query:${n}`),
       key: tables.hole(`logit-key:${n}`),
       when: region.when,
+      turn: null,
     }));
   return regions;
 }

@@ -81,6 +81,10 @@ function selection(
     refuse: (what) => refuse(what, clause.by.span),
     at: { site: `${scope.definition.name}.${clause.name.text}`, origin: [clause.span] },
   };
+  const role = tables.variable(candidate)?.role;
+  // The checker reported it.
+  if (role !== "position" && role !== "block" && role !== "diagonal") return null;
+  if (clause.axes.some((own) => tables.variable(own.text) === undefined)) return null;
   if (clause.axes.length > Number(row !== null) + Number(head !== null))
     return refuse("a selection over these indices");
   const names = new Map(scope.names);

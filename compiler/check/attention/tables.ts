@@ -132,7 +132,7 @@ export class Tables {
 
   /** Names of indices in the order in which tensors have them: rows, heads, the rest. */
   ordered(names: Iterable<string>): readonly string[] {
-    const place = (name: string): number => roleOrder.indexOf(this.#variables.get(name)!.role);
+    const place = (name: string): number => roleOrder.indexOf(this.#variables.get(name)?.role ?? "axis");
     return [...new Set(names)].sort((a, b) => place(a) - place(b) || (a < b ? -1 : a > b ? 1 : 0));
   }
 
