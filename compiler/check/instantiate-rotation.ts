@@ -26,6 +26,7 @@ export function instantiateRotation(
     buffer: () => {
       throw new Error("a rotation loads nothing");
     },
+    tables: null,
     unsupported: (what: string, span: Span) => reporter.add(messages.notInRotation({ what }, span)),
     byDocument: false,
     budget: openBudget(mostMeantSteps),

@@ -1,7 +1,9 @@
-/** Lowers an attention term: rotations of queries and keys per region, then one attention node. */
+/** Lowers an attention term: rotations of queries and keys per region, its tables, then one attention node. */
 import type { AttentionTerm, Term } from "../check/model/term.ts";
-import type { AttentionPhase } from "../ir/attention-meaning.ts";
+import type { AttentionMeaning, AttentionPhase } from "../ir/attention-meaning.ts";
 import * as ir from "../ir/expr.ts";
+import { batchAxis, lengthSize, axis } from "../ir/graph-axes.ts";
+import { fillHoles } from "../ir/graph-build-pairs.ts";
 import {
   attentionNode,
   concatNode,
@@ -16,13 +18,29 @@ import type { Node } from "../ir/graph.ts";
 const overPosition = (e: ir.Expr, from: string): ir.Expr =>
   ir.mapExpr(e, (part) => (part.kind === "index" && part.name === from ? ir.index("x") : part));
 
-/** The output [b, t, h, e] of an attention in a phase. Clauses that no target runs must have been refused before. */
-export function attentionToNodes(
+/** What an attention becomes in a phase. */
+export interface LoweredAttention {
+  /** [b, t, h, e]. */
+  readonly output: Node;
+  /** Losses [b] of its teachers, one for each row. */
+  readonly teachers: readonly Node[];
+}
+
+/** The output of an attention in a phase. Clauses that no target runs must have been refused before. */
+export const attentionToNodes = (
   term: AttentionTerm,
   node: (term: Term) => Node,
   phase: AttentionPhase,
   at: Place,
-): Node {
+): Node => lowerAttention(term, node, phase, at).output;
+
+/** The output and the teachers of an attention, which share what they both read. */
+export function lowerAttention(
+  term: AttentionTerm,
+  node: (term: Term) => Node,
+  phase: AttentionPhase,
+  at: Place,
+): LoweredAttention {
   const meaning = term.instance.phases[phase];
   const query = node(term.query);
   const key = node(term.key);
@@ -39,24 +57,26 @@ export function attentionToNodes(
   };
   // Without rotation all regions have equal operands: the last one stands for all.
   const regions = rotation === null ? meaning.regions.slice(-1) : meaning.regions;
-  const buffers = meaning.buffers.map((buffer): Node => {
-    switch (buffer.kind) {
-      case "parameter":
-        return node(term.tables.get(buffer.name)!);
-      case "documents":
-      case "starts":
-        return inputNode(buffer.kind);
-      default:
-        return buffer satisfies never;
-    }
-  });
   const value = node(term.value);
+  const fill = (name: string): Node => {
+    const [kind, number] = name.split(":") as [string, string | undefined];
+    if (kind === "parameter") return node(term.tables.get(number!)!);
+    if (kind === "Q") return asHole(query, "h", at);
+    if (kind === "K") return asHole(key, "g", at);
+    if (kind === "V") return asHole(value, "g", at);
+    const region = meaning.regions[Number(number)]!;
+    return kind === "logit-query"
+      ? asHole(rotate(query, "q", region.queryPosition), "h", at)
+      : asHole(rotate(key, "k", region.keyPosition), "g", at);
+  };
+  const { buffers, teachers } = filledTables(meaning, term, node, fill);
   const output = attentionNode(
     {
       regions: regions.map((region) => ({
-        query: rotate(query, "q", region.queryPosition),
+        query: region.turn === null ? rotate(query, "q", region.queryPosition) : query,
         key: rotate(key, "k", region.keyPosition),
         when: region.when,
+        turn: region.turn === null || rotation === null ? null : { ...rotation, ...region.turn },
       })),
       value,
       mask: meaning.mask,
@@ -67,10 +87,44 @@ export function attentionToNodes(
     },
     at,
   );
-  const names = term.axes.map((axis) => axis.name);
-  if (output.axes.slice(2).every((axis, n) => axis.name === names[n])) return output;
-  const renamed = output.axes.map((axis, n) => (n < 2 ? axis : { ...axis, name: names[n - 2]! }));
-  return reshapeNode(output, renamed, at);
+  const names = term.axes.map((own) => own.name);
+  if (output.axes.slice(2).every((own, n) => own.name === names[n])) return { output, teachers };
+  const renamed = output.axes.map((own, n) => (n < 2 ? own : { ...own, name: names[n - 2]! }));
+  return { output: reshapeNode(output, renamed, at), teachers };
+}
+
+/** The model's queries, keys or values under the names that holes have. */
+function asHole(operand: Node, heads: "h" | "g", at: Place): Node {
+  const [, , count, width] = operand.axes;
+  const axes = [batchAxis, axis("t", lengthSize()), { ...count!, name: heads }, { ...width!, name: "d" }];
+  return operand.axes.every((own, n) => own.name === axes[n]!.name)
+    ? operand
+    : reshapeNode(operand, axes, at);
+}
+
+/** The tensors of buffers and teachers, with the model's nodes in their holes; what they share is shared still. */
+function filledTables(
+  meaning: AttentionMeaning,
+  term: AttentionTerm,
+  node: (term: Term) => Node,
+  fill: (name: string) => Node,
+): { readonly buffers: readonly Node[]; readonly teachers: readonly Node[] } {
+  const open = meaning.buffers.flatMap((buffer) => (buffer.kind === "node" ? [buffer.node] : []));
+  const filled = [...fillHoles([...open, ...meaning.teachers.map(({ loss }) => loss)], fill)];
+  const buffers = meaning.buffers.map((buffer): Node => {
+    switch (buffer.kind) {
+      case "parameter":
+        return node(term.tables.get(buffer.name)!);
+      case "documents":
+      case "starts":
+        return inputNode(buffer.kind);
+      case "node":
+        return filled.shift()!;
+      default:
+        return buffer satisfies never;
+    }
+  });
+  return { buffers, teachers: filled };
 }
 
 /** Learned keys and values before the text; those of several adapters follow one another. */

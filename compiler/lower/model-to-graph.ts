@@ -23,12 +23,16 @@ import {
 import { lengthSize } from "../ir/graph-axes.ts";
 import type { Axis, Graph, Node } from "../ir/graph.ts";
 import type { ParameterInfo } from "../../runtime/program.ts";
-import { attentionToNodes } from "./attention-to-nodes.ts";
+import { lowerAttention } from "./attention-to-nodes.ts";
 
 export interface GraphOptions {
   readonly phase: AttentionPhase;
-  /** `loss` [b, t] of next tokens; `logits` [b, t, v]. */
-  readonly output: "loss" | "logits";
+  /**
+   * `loss` [b, t] of next tokens; `logits` [b, t, v]; `teach`: as loss [b, t], what all teachers of the row ask together,
+   * the same for each of its counted tokens. The mean over counted tokens is then the mean over rows, each as often as it
+   * has such tokens.
+   */
+  readonly output: "loss" | "logits" | "teach";
 }
 
 /** `b` and `t` are the graph's own axes: a module's axis of that name gets another one. */
@@ -56,10 +60,24 @@ function axesOf(term: Term, plus: number): readonly Axis[] {
 /** The Graph of a model. Weights that the phase does not use are absent. */
 export function modelToGraph(model: Model, options: GraphOptions): Graph {
   const { phase, output } = options;
-  const logits = lowerTerms(model, phase);
+  const teachers: Node[] = [];
+  const logits = lowerTerms(model, phase, teachers);
+  if (output === "teach") return graphOf({ loss: teacherLoss(teachers, model) });
   if (output === "logits") return graphOf({ logits });
   const loss = crossEntropyNode(logits, inputNode("targets"), { site: "loss", origin: [model.span] });
   return graphOf({ loss });
+}
+
+/** The sum of all teachers for each counted token. Throws when the phase has none. */
+function teacherLoss(teachers: readonly Node[], model: Model): Node {
+  if (teachers.length === 0) throw new Error(`no attention of ${model.name} teaches in this phase`);
+  const targets = inputNode("targets");
+  const sum = teachers
+    .map((_, n) => ir.operand(n))
+    .reduce<ir.Expr>((all, one) => ir.add(all, one), ir.real(0));
+  const counted = ir.not(ir.eq(ir.operand(teachers.length, "int"), ir.int(-1)));
+  const at: Place = { site: "loss", origin: [model.span] };
+  return mapNode([...teachers, targets], ir.select(counted, sum, ir.real(0)), at, targets.axes);
 }
 
 /** Terms that the last tokens alone need: their operands are cut to the text instead of their result. */
@@ -81,7 +99,8 @@ function tailOf(model: Model, order: readonly Term[]): ReadonlySet<Term> {
   }
 }
 
-function lowerTerms(model: Model, phase: AttentionPhase): Node {
+/** The logits; losses [b] of teachers are added to `teachers`. */
+function lowerTerms(model: Model, phase: AttentionPhase, teachers: Node[]): Node {
   const order = termOrder(model.output);
   const tail = model.output.plus > 0 ? tailOf(model, order) : new Set<Term>();
   const nodes = new Map<Term, Node>();
@@ -95,7 +114,7 @@ function lowerTerms(model: Model, phase: AttentionPhase): Node {
       const made = nodes.get(operand)!;
       return cut && !tail.has(operand) ? text(made, operand.plus, at) : made;
     };
-    nodes.set(term, lowerTerm(term, node, cut ? 0 : term.plus, phase, at));
+    nodes.set(term, lowerTerm(term, node, cut ? 0 : term.plus, phase, teachers, at));
   }
   const last = nodes.get(model.output)!;
   const at: Place = { site: model.output.site, origin: [model.output.span] };
@@ -107,6 +126,7 @@ function lowerTerm(
   node: (term: Term) => Node,
   plus: number,
   phase: AttentionPhase,
+  teachers: Node[],
   at: Place,
 ): Node {
   switch (term.kind) {
@@ -132,8 +152,11 @@ function lowerTerm(
       return phase === "training"
         ? dropoutNode(node(term.operand), term.rate, term.stream, at)
         : node(term.operand);
-    case "attention":
-      return attentionToNodes(term, node, phase, at);
+    case "attention": {
+      const lowered = lowerAttention(term, node, phase, at);
+      teachers.push(...lowered.teachers);
+      return lowered.output;
+    }
     case "prepend": {
       const vectors = node(term.vectors);
       const [count, ...others] = vectors.axes;

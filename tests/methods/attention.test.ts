@@ -322,7 +322,11 @@ function specOf(example: Example, length: number, of: Heads, seed: number): Spec
       mask: meaning.mask,
       score: meaning.score,
       buffers: meaning.buffers.map((buffer) =>
-        buffer.kind === "parameter" ? table(buffer.name) : inputNode(buffer.kind),
+        buffer.kind === "parameter"
+          ? table(buffer.name)
+          : buffer.kind === "node"
+            ? buffer.node
+            : inputNode(buffer.kind),
       ),
       scale: 1 / Math.sqrt(size),
       prepended: null,

@@ -60,8 +60,10 @@ export const plainMethods: Methods = {
     const meaning = {
       mask: ir.le(k, q),
       score: ir.logit,
+      weight: null,
+      teachers: [],
       buffers: [],
-      regions: [{ when: ir.bool(true), queryPosition: q, keyPosition: k }],
+      regions: [{ when: ir.bool(true), queryPosition: q, keyPosition: k, turn: null }],
       ahead: visible?.kind === "number" ? ir.lt(k, ir.int(visible.value)) : null,
       unsupported: [],
     };

@@ -21,14 +21,19 @@ import {
   notMeant,
   sameBlocks,
 } from "./meant-operators.ts";
+import { blockEnd, membership, offsetInBlock } from "./meant-blocks.ts";
+import { evaluateReduction, evaluateRope } from "./meant-reductions.ts";
 import { axisNames, exprOf, numberOf, scalar, staticBool, staticNumber } from "./meant.ts";
 import type { Meant, MeantScope, TableMeant } from "./meant.ts";
+import type { Tables } from "./tables.ts";
 
 /** What one phase's expressions are worked out with. */
 export interface Elaboration {
   readonly reporter: Reporter;
-  /** Number of a buffer among those that mask and score load. */
+  /** Number of a buffer among those that expressions load. */
   readonly buffer: (what: AttentionBuffer) => number;
+  /** Tables of the attention; null where there are none, as in a rotation. */
+  readonly tables: Tables | null;
   /** Notes what no target runs yet. */
   readonly unsupported: (what: string, span: Span) => void;
   /** Whether a position compared with a count is counted within its document. */
@@ -122,9 +127,9 @@ export function evaluateMeant(expr: Expr, scope: MeantScope, run: Elaboration): 
       return chosen ?? refuse("this choice");
     }
     case "membership":
-      return refuse("a test of what `select` chose");
+      return membership(expr, "member", scope, run, evaluate);
     case "reduction":
-      return refuse(`\`${expr.op}\` over positions or dimensions`);
+      return evaluateReduction(expr, scope, run, (e, within) => evaluateMeant(e, within, run));
     case "at":
       return refuse("a rotation of a table");
     default:
@@ -183,7 +188,7 @@ function evaluateIndex(
     return known.at(indices as Meant[]);
   }
   if (name === "s" && known !== undefined) {
-    // The logit of this very pair: the canonical indices written out.
+    // After a score: of this very pair, the canonical indices written out.
     const same = ["h", "q", "k"].every((axis, n) => {
       const index = given[n];
       return index?.kind === "name" && index.name === axis;
@@ -223,6 +228,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
   if (call.callee.kind !== "name") return null;
   const name = call.callee.name;
   const given = call.arguments.map((argument) => argument.value);
+  const within = (e: Expr): Meant | null => evaluateMeant(e, scope, run);
   const local = scope.names.get(name);
   if (local?.kind === "domain") {
     const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
@@ -252,9 +258,9 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
     }
     case "first":
     case "last":
-      return blockEnd(name, given[0], scope, run);
+      return blockEnd(name, given[0], scope, run, within);
     case "offset":
-      return offsetInBlock(given[0], scope, run);
+      return offsetInBlock(given[0], scope, within);
     case "ordinal": {
       const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
       if (x === null || x.kind === "static") return x;
@@ -262,9 +268,11 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       return at === null ? null : scalar(at);
     }
     case "rank":
-    case "rope":
-      run.unsupported(`\`${name}\``, call.span);
-      return null;
+      return given[0]?.kind === "membership" ? membership(given[0], "rank", scope, run, within) : null;
+    case "rope": {
+      if (given[0]?.kind !== "at") return null;
+      return evaluateRope(given[0], scope, run, (e, within) => evaluateMeant(e, within, run));
+    }
     default: {
       const definition = findItem(scope.definition.environment, name, expressionKinds);
       if (definition !== undefined) return applyItem(definition, call.arguments, call.span, scope, run);
@@ -276,40 +284,6 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       return result;
     }
   }
-}
-
-/** `first(c(k))` and `last(c(k))`: the block's size is that of the domain its argument names. */
-function blockEnd(
-  which: "first" | "last",
-  given: Expr | undefined,
-  scope: MeantScope,
-  run: Elaboration,
-): Meant | null {
-  if (given === undefined) return null;
-  const name =
-    given.kind === "name"
-      ? given.name
-      : given.kind === "call" && given.callee.kind === "name"
-        ? given.callee.name
-        : "";
-  const domain = scope.names.get(name);
-  const block = evaluateMeant(given, scope, run);
-  const at = block === null ? null : exprOf(block);
-  if (domain?.kind !== "domain" || at === null) {
-    if (block !== null) run.unsupported(`\`${which}\` of this block`, given.span);
-    return null;
-  }
-  const start = ir.mul(at, ir.int(domain.size));
-  return scalar(which === "first" ? start : ir.add(start, ir.int(domain.size - 1)), start);
-}
-
-/** `offset(x in c)`. */
-function offsetInBlock(given: Expr | undefined, scope: MeantScope, run: Elaboration): Meant | null {
-  if (given?.kind !== "membership" || given.set.kind !== "name") return null;
-  const domain = scope.names.get(given.set.name);
-  const x = evaluateMeant(given.element, scope, run);
-  const at = x === null ? null : exprOf(x);
-  return domain?.kind !== "domain" || at === null ? null : scalar(ir.binary("mod", at, ir.int(domain.size)));
 }
 
 /** A mask, score or function with arguments: its body where it is used. */

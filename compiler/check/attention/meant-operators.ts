@@ -25,6 +25,14 @@ export function sameBlocks(left: Meant, right: Meant, span: Span, reporter: Repo
   return false;
 }
 
+/** A sum or difference with the length of the row at hand; null for everything else. */
+function rowArithmetic(op: BinaryExpr["op"], left: Meant, right: Meant): ir.Expr | null {
+  const ofRow = (meant: Meant): boolean => meant.kind === "static" && meant.ofRow !== undefined;
+  if ((op !== "+" && op !== "-") || !(ofRow(left) || ofRow(right))) return null;
+  const [x, y] = [exprOf(left)!, exprOf(right)!];
+  return op === "+" ? ir.add(x, y) : ir.sub(x, y);
+}
+
 /** A binary operation; null when the operands are no numbers or the numbers have no result. */
 export function binaryMeant(
   op: BinaryExpr["op"],
@@ -36,7 +44,9 @@ export function binaryMeant(
   const [a, b] = [numberOf(left), numberOf(right)];
   if (a !== null && b !== null) {
     const value = arithmetic(op, a, b, span, reporter);
-    return value.kind === "number" ? { kind: "static", value } : null;
+    if (value.kind !== "number") return null;
+    const ofRow = a.whole && b.whole ? rowArithmetic(op, left, right) : null;
+    return { kind: "static", value, ...(ofRow === null ? {} : { ofRow }) };
   }
   const [x, y] = [exprOf(left), exprOf(right)];
   if (x === null || y === null || x.type === "bool" || y.type === "bool") return null;

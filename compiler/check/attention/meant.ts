@@ -4,12 +4,15 @@ import * as ir from "../../ir/expr.ts";
 import type { Definition } from "../environment.ts";
 import type { NumberValue, StaticValue } from "../static-value.ts";
 
-export type Meant = StaticMeant | ScalarMeant | TableMeant | LetFunctionMeant | DomainMeant | PresetMeant;
+export type Meant =
+  StaticMeant | ScalarMeant | TableMeant | LetFunctionMeant | DomainMeant | PresetMeant | SetMeant;
 
 /** Known when the spec is checked. */
 export interface StaticMeant {
   readonly kind: "static";
   readonly value: StaticValue;
+  /** Of `length` plus or minus a whole number: the same of the row at hand, which may be shorter than the model's. */
+  readonly ofRow?: ir.Expr;
 }
 
 export interface ScalarMeant {
@@ -47,6 +50,14 @@ export interface DomainMeant {
 export interface PresetMeant {
   readonly kind: "item";
   readonly definition: Definition;
+}
+
+/** What a `select` chose: one set for each of its indices. */
+export interface SetMeant {
+  readonly kind: "set";
+  readonly axes: readonly string[];
+  /** Whether an element is in the set of these indices, or its rank there; null after a note. */
+  readonly read: (op: ir.SetOp, indices: readonly ir.Expr[], element: ir.Expr) => ir.Expr | null;
 }
 
 export interface MeantScope {
@@ -90,12 +101,14 @@ export function exprOf(meant: Meant): ir.Expr | null {
     case "domain":
       return meant.index;
     case "static":
+      if (meant.ofRow !== undefined) return meant.ofRow;
       if (meant.value.kind === "number")
         return meant.value.whole ? ir.int(meant.value.value) : ir.real(meant.value.value);
       return meant.value.kind === "bool" ? ir.bool(meant.value.value) : null;
     case "table":
     case "let-function":
     case "item":
+    case "set":
       return null;
     default:
       return meant satisfies never;

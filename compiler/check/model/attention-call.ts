@@ -1,7 +1,7 @@
 /** Reads a call of an attention: its operands, its rotation, its own tables, and what adapters put before the text. */
 import type { CallExpr } from "../../../grammar/ast.ts";
 import type { Reporter } from "../../diagnostics/reporter.ts";
-import type { AttentionInstance, RotationMeaning } from "../../ir/attention-meaning.ts";
+import type { AttentionInstance, AttentionShape, RotationMeaning } from "../../ir/attention-meaning.ts";
 import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import { describeValue } from "../static-types.ts";
@@ -12,9 +12,11 @@ import { clausesOf, type AdapterScope, type ReadContext } from "./read-context.t
 import { showAxes, type Term, type TermAxis } from "./term.ts";
 import { materialize, termValue, type Place, type Value } from "./value.ts";
 
-/** Documents are given for the text's positions only. */
-const readsDocuments = ({ phases }: AttentionInstance): boolean =>
-  Object.values(phases).some(({ buffers }) => buffers.some((buffer) => buffer.kind !== "parameter"));
+/** Documents are given for the text's positions only, and tables are made of these. */
+const readsText = ({ phases }: AttentionInstance): boolean =>
+  Object.values(phases).some(
+    ({ buffers, teachers }) => teachers.length > 0 || buffers.some((buffer) => buffer.kind !== "parameter"),
+  );
 
 /** `attention(Q, K, V, rope: rope)`. */
 export function readAttention(
@@ -51,6 +53,7 @@ export function readAttention(
     return null;
   }
   let rotation: RotationMeaning | null = null;
+  let turning: MethodValue | null = null;
   let scale = 1 / Math.sqrt(dims.size);
   for (const argument of call.arguments) {
     if (argument.name === null) continue;
@@ -63,6 +66,7 @@ export function readAttention(
         context.methods.instantiateRotation(given, dims.size, reporter),
       );
       if (rotation === null) return null;
+      turning = given;
     } else if (name === "scale" && given.kind === "number") scale = given.value;
     else if (name === "rope" || name === "scale") {
       const expected = name === "rope" ? "a rotation" : "a number";
@@ -81,14 +85,29 @@ export function readAttention(
       return null;
     }
   }
-  const shape = { heads: heads.size, kvHeads: kvHeads.size, headSize: dims.size, length: context.length };
-  const meaning = cached(
-    context.attentions,
-    methodKey(method, shape.heads, shape.kvHeads, shape.headSize),
-    () => context.methods.instantiateAttention(method, shape, reporter),
+  const law = turning;
+  const shape: AttentionShape = {
+    heads: heads.size,
+    kvHeads: kvHeads.size,
+    headSize: dims.size,
+    length: context.length,
+    valueSize: value.axes[1]!.size,
+    scale,
+    rotation:
+      law === null
+        ? null
+        : (size) =>
+            cached(context.rotations, methodKey(law, size), () =>
+              context.methods.instantiateRotation(law, size, reporter),
+            ),
+  };
+  const sizes = [shape.heads, shape.kvHeads, shape.headSize, value.axes[1]!.size, scale];
+  const cacheKey = `${methodKey(method, ...sizes)} ${law === null ? "" : methodKey(law)}`;
+  const meaning = cached(context.attentions, cacheKey, () =>
+    context.methods.instantiateAttention(method, shape, reporter),
   );
   if (meaning === null) return null;
-  if (query.plus > 0 && readsDocuments(meaning)) {
+  if (query.plus > 0 && readsText(meaning)) {
     const span = context.plusSpan ?? call.span;
     mistake(reporter, "adapter-tokens-documents", span, { attention: method.definition.name });
     return null;

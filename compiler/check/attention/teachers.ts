@@ -1,0 +1,96 @@
+/** `teach t by kl from T scale s`: a loss for each row of the batch, s · mean of T · (log T − log t). */
+import type { Expr, TeachClause } from "../../../grammar/ast.ts";
+import type { AttentionTeacher } from "../../ir/attention-meaning.ts";
+import * as ir from "../../ir/expr.ts";
+import { sizeExpr } from "../../ir/graph-axes.ts";
+import { mapNode, reduceNode } from "../../ir/graph-build.ts";
+import { nodeOperands } from "../../ir/graph-operands.ts";
+import type { Node } from "../../ir/graph.ts";
+import type { Elaboration } from "./evaluate-meant.ts";
+import { freeIndices, readsOf } from "./expr-tools.ts";
+import { nodeOf, tableNode, type Making } from "./make-node.ts";
+import { indexMeant } from "./meant-reductions.ts";
+import { exprOf, type Meant, type MeantScope } from "./meant.ts";
+
+type Evaluate = (expr: Expr, scope: MeantScope) => Meant | null;
+
+/** Nodes whose readers take them for constants. */
+const constant: ReadonlySet<Node["kind"]> = new Set(["pair-reduce", "log-sum-exp", "select", "input"]);
+
+/** Whether a gradient could pass through a node to what the model or the attention learns. */
+function learns(node: Node, seen: Set<Node>): boolean {
+  if (seen.has(node) || node.dtype !== "f32" || constant.has(node.kind)) return false;
+  seen.add(node);
+  return node.kind === "hole" || nodeOperands(node).some((operand) => learns(operand, seen));
+}
+
+/** The least real that is not subnormal in 32 bits: what is taught is never taken for nothing. */
+const least = ir.real(1.1754943508222875e-38);
+
+/** The teacher of a clause; null after a report or a note. */
+export function teacherOf(
+  clause: TeachClause,
+  scope: MeantScope,
+  run: Elaboration,
+  evaluate: Evaluate,
+): AttentionTeacher | null {
+  const { tables } = run;
+  const refuse = (what: string): null => {
+    run.unsupported(what, clause.span);
+    return null;
+  };
+  const taught = scope.names.get(clause.name.text);
+  if (tables === null || taught?.kind !== "table") return refuse("`teach` of this table");
+  const making: Making = {
+    tables,
+    refuse,
+    at: { site: `${scope.definition.name}.${clause.name.text}`, origin: [clause.span] },
+  };
+  const names = new Map(scope.names);
+  for (const axis of taught.axes) names.set(axis, indexMeant(axis, ir.index(axis), scope, tables));
+  const own = taught.at(taught.axes.map((axis) => names.get(axis)!));
+  const from = evaluate(clause.from, { ...scope, names });
+  const student = own === null ? null : exprOf(own);
+  const teacher = from === null ? null : exprOf(from);
+  const factor = clause.scale === null ? ir.real(1) : scaleOf(evaluate(clause.scale, scope));
+  if (student === null || teacher === null || factor === null) return null;
+  if (student.type === "bool" || teacher.type === "bool" || freeIndices(factor).size > 0)
+    return refuse("`teach` of this table");
+  for (const read of readsOf(teacher)) {
+    const node = tableNode(read.buffer, making);
+    if (node === null) return null;
+    if (learns(node, new Set())) return refuse("a teacher that could learn from what it teaches");
+  }
+  const all = tables.ordered(freeIndices(student, teacher));
+  const target = nodeOf(ir.toReal(teacher), all, making);
+  const known = student.kind === "load" ? tables.logarithms.get(student.buffer) : undefined;
+  const plain = student.kind === "load" && student.indices.every((index, n) => index === ir.index(all[n]!));
+  const log =
+    known !== undefined && plain ? known : ir.unary("log", ir.binary("max", ir.toReal(student), least));
+  const logs = nodeOf(log, all, making);
+  if (target === null || logs === null) return null;
+  if (target.axes[0]?.name !== "b" && logs.axes[0]?.name !== "b")
+    return refuse("a teacher that reads no text");
+  const [x, y] = [ir.operand(0), ir.operand(1)];
+  const divergence = ir.select(ir.le(x, ir.real(0)), ir.real(0), ir.mul(x, ir.sub(ir.unary("log", x), y)));
+  const wide = target.axes[0]?.name === "b" ? target : logs;
+  const each = mapNode([target, logs], divergence, making.at, wide.axes);
+  const over = each.axes.slice(1);
+  const total =
+    over.length === 0
+      ? each
+      : reduceNode(
+          "sum",
+          each,
+          over.map(({ name }) => name),
+          making.at,
+        );
+  const count = over.reduce<ir.Expr>((all, { size }) => ir.mul(all, sizeExpr(size)), ir.int(1));
+  const share = ir.div(ir.mul(ir.toReal(factor), ir.operand(0)), ir.toReal(count));
+  return { loss: mapNode([total], share, making.at, total.axes), span: clause.span };
+}
+
+const scaleOf = (meant: Meant | null): ir.Expr | null => {
+  const expr = meant === null ? null : exprOf(meant);
+  return expr === null || expr.type === "bool" ? null : expr;
+};

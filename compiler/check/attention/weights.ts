@@ -1,0 +1,112 @@
+/** `weight = …` as the tree that lowering splits into nodes: reals and softmaxes, added, multiplied and chosen. */
+import * as ir from "../../ir/expr.ts";
+import type { ReadAt, WeightExpr } from "../../ir/weight.ts";
+import { ownLogit } from "./pair-view.ts";
+import type { Making } from "./make-node.ts";
+import type { SoftmaxTable } from "./tables.ts";
+
+const [q, k, h] = [ir.index("q"), ir.index("k"), ir.index("h")];
+
+/** Whether some part is a softmax over keys. */
+const readsSoftmax = (expr: ir.Expr, making: Making): boolean =>
+  ir.someExpr(expr, (e) => e.kind === "load" && making.tables.at(e.buffer).kind === "softmax");
+
+/** The weight of a pair; null after a refusal. */
+export function weightOf(expr: ir.Expr, making: Making): WeightExpr | null {
+  const { tables, refuse } = making;
+  if (!readsSoftmax(expr, making)) {
+    const value = ownLogit(ir.toReal(expr), making);
+    return value === null ? null : { kind: "real", value };
+  }
+  if (expr.kind === "load") {
+    const table = tables.at(expr.buffer);
+    return table.kind === "softmax" ? normaliserOf(expr, table, making) : refuse("this weight");
+  }
+  const all = (parts: readonly ir.Expr[]): readonly WeightExpr[] | null => {
+    const made = parts.map((part) => weightOf(part, making));
+    return made.every((part) => part !== null) ? made : null;
+  };
+  const real = (value: number): WeightExpr => ({ kind: "real", value: ir.real(value) });
+  if (expr.kind === "select") {
+    const when = ownLogit(expr.condition, making);
+    const made = all([expr.then, expr.otherwise]);
+    return when === null || made === null
+      ? null
+      : { kind: "choose", when, then: made[0]!, otherwise: made[1]! };
+  }
+  if (expr.kind === "unary" && expr.op === "neg") {
+    const inner = weightOf(expr.operand, making);
+    return inner === null ? null : { kind: "product", factors: [real(-1), inner] };
+  }
+  if (expr.kind !== "binary") return refuse("this function of a softmax in `weight`");
+  if (expr.op === "div" && !readsSoftmax(expr.right, making)) {
+    const made = all([expr.left, ir.div(ir.real(1), expr.right)]);
+    return made === null ? null : { kind: "product", factors: made };
+  }
+  const made =
+    expr.op === "add" || expr.op === "sub" || expr.op === "mul" ? all([expr.left, expr.right]) : null;
+  if (made === null)
+    return ["add", "sub", "mul"].includes(expr.op) ? null : refuse("this function of a softmax in `weight`");
+  const [a, b] = made as [WeightExpr, WeightExpr];
+  if (expr.op === "mul") return { kind: "product", factors: [a, b] };
+  const second: WeightExpr = expr.op === "add" ? b : { kind: "product", factors: [real(-1), b] };
+  return { kind: "sum", terms: [a, second] };
+}
+
+/** Where in a block a softmax is read: at this key, or at the first or last of its block. */
+function readAt(key: ir.Expr): { readonly at: ReadAt; readonly block: number | null } | null {
+  if (key === k) return { at: "self", block: null };
+  const start = key.kind === "binary" && key.op === "add" ? key.left : key;
+  if (start.kind !== "binary" || start.op !== "mul" || start.right.kind !== "constant") return null;
+  const size = start.right.value;
+  if (start.left !== ir.binary("floor-div", k, ir.int(size))) return null;
+  if (key === start) return { at: "first", block: size };
+  return key === ir.add(start, ir.int(size - 1)) ? { at: "last", block: size } : null;
+}
+
+function normaliserOf(load: ir.Load, table: SoftmaxTable, making: Making): WeightExpr | null {
+  const { refuse } = making;
+  const [head, query, key] = load.indices as [ir.Expr, ir.Expr, ir.Expr];
+  const read = readAt(key);
+  if (head !== h || query !== q || read === null) return refuse("a softmax read at another pair in `weight`");
+  if (table.block !== null && read.at !== "self")
+    return refuse("a softmax inside blocks read at another key in `weight`");
+  const guard = ownLogit(table.guard, making);
+  const score = ownLogit(table.score, making);
+  if (guard === null || score === null) return null;
+  const block = table.block ?? read.block;
+  return {
+    kind: "normaliser",
+    scope: table.block === null ? "row" : "block",
+    at: read.at,
+    guard,
+    score,
+    ...(block === null ? {} : { block }),
+  };
+}
+
+/** The tree with every expression changed. */
+export function mapWeightExpr(weight: WeightExpr, change: (e: ir.Expr) => ir.Expr): WeightExpr {
+  const inner = (part: WeightExpr): WeightExpr => mapWeightExpr(part, change);
+  switch (weight.kind) {
+    case "normaliser": {
+      const sink = weight.sink === undefined ? {} : { sink: change(weight.sink) };
+      return { ...weight, guard: change(weight.guard), score: change(weight.score), ...sink };
+    }
+    case "real":
+      return { ...weight, value: change(weight.value) };
+    case "sum":
+      return { ...weight, terms: weight.terms.map(inner) };
+    case "product":
+      return { ...weight, factors: weight.factors.map(inner) };
+    case "choose":
+      return {
+        ...weight,
+        when: change(weight.when),
+        then: inner(weight.then),
+        otherwise: inner(weight.otherwise),
+      };
+    default:
+      return weight satisfies never;
+  }
+}

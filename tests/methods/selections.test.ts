@@ -1,0 +1,115 @@
+/** Selections, folds over pairs, teachers and turned positions of the language document's specs against dense references. */
+import { describe, expect, it } from "vitest";
+import type { AttentionPhase } from "../../compiler/ir/attention-meaning.ts";
+import * as dense from "./dense-references.ts";
+import { attentionOf, elaborated, type Elaborated, type Row, type Shape } from "./elaborated.ts";
+import { furthest } from "./support.ts";
+
+const heads = [
+  { heads: 4, kvHeads: 4, size: 6 },
+  { heads: 4, kvHeads: 2, size: 4 },
+] as const;
+
+/** The largest difference of outputs from a reference, over the rows of a batch. */
+const difference = (one: Elaborated, reference: (row: Row) => Float64Array): number => {
+  const outputs = one.outputs();
+  return Math.max(...one.rows.map((row, n) => furthest(outputs[n]!, reference(row))));
+};
+
+/** Every shape of heads at every length, each with numbers of its own. */
+function eachShape(lengths: readonly number[], check: (shape: Shape, seed: number) => void): void {
+  let seed = 1;
+  for (const length of lengths) for (const own of heads) check({ ...own, length }, seed++);
+}
+
+const seen = (
+  spec: string,
+  use: string,
+  phase: AttentionPhase,
+): ((shape: Shape, seed: number) => Elaborated) => {
+  const text = attentionOf(spec);
+  return (shape, seed) => elaborated(text, use, shape, phase, seed);
+};
+
+describe("columns and diagonals chosen by the last rows", () => {
+  it("are those of the paper", () => {
+    const make = seen("vertical-slash", "VerticalSlash(vertical: 33, slash: 31, probe: 5)", "decoding");
+    eachShape([1, 4, 37, 61], (shape, seed) => {
+      const one = make(shape, seed);
+      expect(difference(one, (row) => dense.verticalSlash(row, 33, 31, 5))).toBeLessThan(1e-9);
+      if (shape.length === 61) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+    });
+  });
+
+  it("are everything when the budget is the length", () => {
+    const make = seen("vertical-slash", "VerticalSlash(vertical: 61, slash: 1, probe: 64)", "training");
+    eachShape([61], (shape, seed) => expect(difference(make(shape, seed), dense.causal)).toBeLessThan(1e-9));
+  });
+});
+
+describe("blocks that each query of each head chooses", () => {
+  const block = 8;
+  const lengths = [1, block - 1, block, block + 1, 43, 61];
+
+  it("are those of the paper, with their keys re-indexed", () => {
+    const make = seen("longheads", `LongHeads(block: ${block}, budget: 3)`, "decoding");
+    eachShape(lengths, (shape, seed) => {
+      const one = make(shape, seed);
+      expect(difference(one, (row) => dense.longHeads(row, block, 3))).toBeLessThan(1e-9);
+      if (shape.length === 61) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+    });
+  });
+
+  it("are plain causal attention when the budget holds them all", () => {
+    const make = seen("longheads", `LongHeads(block: ${block}, budget: 8)`, "training");
+    eachShape(lengths, (shape, seed) =>
+      expect(difference(make(shape, seed), dense.causal)).toBeLessThan(1e-9),
+    );
+  });
+
+  it("are those whose last key fits best", () => {
+    const make = seen("landmark", `Landmark(block: ${block}, keep: 2)`, "decoding");
+    eachShape(lengths, (shape, seed) => {
+      const one = make(shape, seed);
+      expect(difference(one, (row) => dense.landmarkBlocks(row, block, 2))).toBeLessThan(1e-9);
+      if (shape.length === 61) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+    });
+  });
+});
+
+describe("a gate that a teacher trains", () => {
+  const block = 8;
+  const lengths = [1, block - 1, block, block + 1, 43];
+  const use = `SeerGate(block: ${block}, width: 6)`;
+
+  it("has the divergence of the paper as its loss", () => {
+    const make = seen("seer-gate", use, "training");
+    eachShape(lengths, (shape, seed) => {
+      const one = make(shape, seed);
+      expect(difference(one, dense.causal)).toBeLessThan(1e-9);
+      const losses = one.run("teacher0");
+      expect(losses.shape).toEqual([2]);
+      one.rows.forEach((row, n) => {
+        const want = dense.seerLoss(row, block, 6);
+        expect(Math.abs(losses.data[n]! - want)).toBeLessThan(1e-9 * Math.max(1, Math.abs(want)));
+        if (shape.length > block) expect(want).toBeGreaterThan(1e-3);
+      });
+    });
+  });
+
+  it("keeps the blocks above its threshold", () => {
+    const text = attentionOf("seer-gate").replace("above 5e-4", "above 0.2");
+    eachShape(lengths, (shape, seed) => {
+      const one = elaborated(text, use, shape, "evaluation", seed);
+      expect(difference(one, (row) => dense.seerBlocks(row, block, 6, 0.2))).toBeLessThan(1e-9);
+      if (shape.length === 43) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+    });
+  });
+
+  it("is dense attention when every block is above", () => {
+    const text = attentionOf("seer-gate").replace("above 5e-4", "above -1");
+    eachShape([43], (shape, seed) =>
+      expect(difference(elaborated(text, use, shape, "decoding", seed), dense.causal)).toBeLessThan(1e-9),
+    );
+  });
+});
