@@ -7,6 +7,7 @@ import {
 } from "../../compiler/backends/cuda/decode/decode-call.ts";
 import { prefersDecode } from "../../compiler/backends/cuda/decode/prefers-decode.ts";
 import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
+import { planAttention } from "../../compiler/backends/cuda/plan-attention.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import { attentionNode, axis, batchAxis, tokenAxis } from "../../compiler/ir/graph-build.ts";
 import type { AttentionNode } from "../../compiler/ir/graph.ts";
@@ -14,6 +15,7 @@ import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import { evaluateLaunchSize, type LaunchSizes } from "../../runtime/device/cuda/launch.ts";
 import { findNvcc } from "../../runtime/device/cuda/nvcc.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
+import { attentionCase } from "./attention-cases.ts";
 import { compileForHost } from "./host-device.ts";
 
 interface Shape {
@@ -192,5 +194,20 @@ describe("the path of few queries", () => {
       false,
       false,
     ]);
+  });
+
+  it("is planned where sizes are known, and the reason told", () => {
+    const { attention: full, gradient } = attentionCase("causal", { heads: 4, groups: 2, d: 64, e: 64 });
+    const pathAt = (node: AttentionNode, path: "auto" | "sm80", length: number) => {
+      const sizes = { batch: 1, length };
+      return planAttention(node, gradient, blockFacts(node), "bf16", { path, hopper: true, sizes })!.forward;
+    };
+    expect(pathAt(nodeOf({}), "auto", 4096)).toMatchObject({
+      path: "decode",
+      reason: expect.stringMatching(/at most 16 queries/) as string,
+    });
+    expect(pathAt(nodeOf({}), "auto", 100).path).toBe("sm90");
+    expect(pathAt(nodeOf({}), "sm80", 4096).path).toBe("sm80");
+    expect(pathAt(full, "auto", 4096).path).toBe("sm90");
   });
 });

@@ -163,15 +163,18 @@ export const regressionSpecs = (): Spec[] => [
   }),
 ];
 
-/** `count` sparse tables that follow from the seed: several tiles of keys and queries, most blocks empty or half of them. */
+/** `count` sparse tables that follow from the seed: several tiles of keys and queries, from a third to nearly all of the blocks empty. */
 export function sparseSpecs(count: number, seed: number): Spec[] {
-  let state = (seed * 2_654_435_761 + 1) >>> 0;
+  let state = seed >>> 0;
   const draw = (n: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * n);
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * n);
   };
   return Array.from({ length: count }, (_, n) => {
-    const size = [32, 64, 64, 128, 128][draw(5)]!;
+    // Tiles have up to 128 keys: of tables of smaller blocks, only pairs are hidden.
+    const size = [64, 128, 128, 128, 256][draw(5)]!;
     const length = 260 + draw(400);
     const threshold = [-0.5, 0, 0.7, 1.2][draw(4)]!;
     const ordered = draw(3) > 0;

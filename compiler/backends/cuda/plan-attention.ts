@@ -1,14 +1,19 @@
-/** Chooses the CUDA kernels of an attention node and of its gradient, and says why: Hopper's, or the ones every GPU since sm_80 runs. */
+/**
+ * Chooses the CUDA kernels of an attention node and of its gradient, and says why: Hopper's, the ones every GPU since sm_80
+ * runs, or forward those that split a long cache of keys.
+ */
 import type { CudaCall } from "../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts } from "../../ir/block-facts.ts";
 import type { AttentionGradientNode, AttentionNode } from "../../ir/graph.ts";
+import { attentionDecodeCall, decodeRefusal } from "./decode/decode-call.ts";
+import { decodeLimits, prefersDecode, type AttentionSizes } from "./decode/prefers-decode.ts";
 import type { AttentionElement } from "./element.ts";
 import { attentionBackwardCall, attentionForwardCall } from "./sm80/attention-call.ts";
 import { sm90BackwardCall, sm90ForwardCall, sm90Refusal } from "./sm90/attention-call.ts";
 
 export interface PlannedCall {
-  readonly path: "sm80" | "sm90";
-  /** Why not Hopper's kernels; null where they are taken. */
+  readonly path: "sm80" | "sm90" | "decode";
+  /** Why not Hopper's kernels; null where they are taken. Every call is right at all sizes; the choice is one of speed. */
   readonly reason: string | null;
   readonly call: CudaCall;
 }
@@ -23,6 +28,15 @@ export interface PathChoice {
   readonly path: "auto" | "sm80" | "sm90";
   /** True for a GPU of compute capability 9.0. */
   readonly hopper: boolean;
+  /** Sizes that it will run with, where they are known: with `auto`, few queries over many keys then take the decode kernels. */
+  readonly sizes?: AttentionSizes;
+}
+
+/** Why the decode kernels are taken, or null when they are not. */
+function decodes(node: AttentionNode, element: AttentionElement, { path, sizes }: PathChoice): string | null {
+  if (path !== "auto" || sizes === undefined || !prefersDecode(node, sizes)) return null;
+  if (decodeRefusal(node, element) !== null) return null;
+  return `at most ${decodeLimits.queries} queries over ${decodeLimits.keys} keys or more: the keys are split over blocks`;
 }
 
 /** Why a node does not take Hopper's kernels, or null. */
@@ -50,12 +64,16 @@ export function planAttention(
   const planned = (reason: string | null, fast: () => CudaCall, any: () => CudaCall): PlannedCall =>
     reason === null ? { path: "sm90", reason, call: fast() } : { path: "sm80", reason, call: any() };
   const sixteen = element === "f32" ? "bf16" : element;
+  const few = decodes(node, element, choice);
   return {
-    forward: planned(
-      forward,
-      () => sm90ForwardCall(node, facts, sixteen),
-      () => attentionForwardCall(node, facts, element),
-    ),
+    forward:
+      few === null
+        ? planned(
+            forward,
+            () => sm90ForwardCall(node, facts, sixteen),
+            () => attentionForwardCall(node, facts, element),
+          )
+        : { path: "decode", reason: few, call: attentionDecodeCall(node, facts, element) },
     backward: planned(
       backward,
       () => sm90BackwardCall(gradient, facts, sixteen),

@@ -124,13 +124,17 @@ function explainEvaluations(compiled: Compiled, options: ExplainOptions): void {
 
 /** Every launch of a training pass and an update, with its measured time. */
 async function explainKernels(compiled: Compiled, options: ExplainOptions): Promise<number> {
-  if (options.target === "cuda") {
-    const { explainCuda } = await import("../explain-cuda.ts");
-    say(explainCuda(compiled).join("\n"));
-    return exitCodes.ok;
-  }
   const stage = compiled.stages[0]!;
   const settings = compiled.settings.stages[0]!;
+  if (options.target === "cuda") {
+    const { explainCuda } = await import("../explain-cuda.ts");
+    const sizes = {
+      batch: options.batch ?? settings.batch.sequences,
+      length: options.length ?? settings.data.length,
+    };
+    say((await explainCuda(compiled, sizes)).join("\n"));
+    return exitCodes.ok;
+  }
   const device = await openCpuDevice({ kind: "auto", threads: options.threads, cacheFolder: cacheFolder() });
   try {
     const executable = await instantiate(stage.program, stage.kernels, device, {

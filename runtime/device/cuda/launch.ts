@@ -78,6 +78,8 @@ export interface CudaLaunch {
   readonly source: number;
   /** Operation, for people. */
   readonly label: string;
+  /** Queries × keys of a block's tile, for people; absent where there is no such tile. */
+  readonly tile?: string;
   readonly grid: readonly [LaunchSize, LaunchSize, LaunchSize];
   readonly threads: number;
   /** Blocks of a cluster along x. */

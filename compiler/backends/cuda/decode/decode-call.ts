@@ -225,6 +225,7 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${combineEntry}(const f
       {
         source: 0,
         label: `${node.site}: attention of few queries, splits of the keys`,
+        tile: `${tileRows} × ${tiles.keys}`,
         grid: [splits, ["*", shape.groups, rowTiles], "batch"],
         threads,
         cluster: 1,

@@ -56,6 +56,7 @@ ${operands.build}  extern __shared__ __align__(16) unsigned char lctx_memory[];
     { entry: entry.text, text: text.text, architecture: "sm_80" },
     {
       label: `${node.site}: attention`,
+      tile: `${rows} × ${keys}`,
       grid: [blocksOf(shape.queries), shape.heads, "batch"],
       threads,
       sharedBytes: bytes([keys, stages]),
@@ -137,6 +138,7 @@ ${build}  lctx_backward_keys(p, a, y, key_gradient, value_gradient, lctx_memory,
       },
       {
         label: `${node.site}: gradient of ${early ? "earlier " : ""}keys and values`,
+        tile: `${queries} × ${rows}`,
         grid: [blocksOf(early ? shape.early : shape.keys), shape.groups, early ? 1 : "batch"],
         threads,
         sharedBytes: bytes(queries),
@@ -196,6 +198,7 @@ ${build}  ${trained.build}
       },
       {
         label: `${node.site}: gradient of queries`,
+        tile: `${rows} × ${keys}`,
         grid: [blocksOf(shape.queries), shape.heads, "batch"],
         threads,
         sharedBytes: bytes(keys),

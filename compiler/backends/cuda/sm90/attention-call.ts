@@ -155,6 +155,7 @@ export function sm90ForwardCall(
       {
         source: 0,
         label: `${node.site}: attention`,
+        tile: `${tile.rows} × ${tile.keys}`,
         grid: [["min", "multiprocessors", tiles], 1, 1],
         threads: layout.threads,
         cluster: 1,
@@ -213,6 +214,7 @@ export function sm90BackwardCall(
   ): CudaLaunch => ({
     source: n,
     label: `${node.site}: ${label}`,
+    ...(n === 1 ? { tile: `${tile.rows} × ${tile.keys}` } : {}),
     grid,
     threads: n === 1 ? layout.threads : 256,
     cluster: 1,
