@@ -1,11 +1,12 @@
 /** Kernels of blocks, log-sum-exps, folds over pairs and selections, and attention that reads sets, against the interpreter. */
 import { describe, expect, it } from "vitest";
-import { derivative, realLoads } from "../../compiler/ir/derivative.ts";
+import { attentionSlopes } from "../../compiler/ir/attention-slopes.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import { lengthSize, wordsOf } from "../../compiler/ir/graph-axes.ts";
 import * as pairs from "../../compiler/ir/graph-build-pairs.ts";
 import * as build from "../../compiler/ir/graph-build.ts";
-import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
+import { nodeOperands, type NodeOf } from "../../compiler/ir/graph-operands.ts";
+import { nodeKernel } from "../../compiler/backends/cpu/node-kernels.ts";
 import { nodeResults } from "../../compiler/ir/graph-results.ts";
 import type { AttentionCore, Axis, Node, PairCore } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
@@ -22,10 +23,10 @@ const [heads, groups, d] = [axis("h", 4), axis("g", 2), axis("d", 6)];
 const whole = (path: string, axes: readonly Axis[]): Node => ({ ...leaf(path, axes), dtype: "i32" });
 
 const region = (rows: Axis, keys: Axis, when: e.Expr, name = ""): PairCore["regions"][number] => ({
+  turn: null,
   query: leaf(`query${name}`, [b, rows, heads, d]),
   key: leaf(`key${name}`, [b, keys, groups, d]),
   when,
-  turn: null,
 });
 const core = (changes: Partial<PairCore> = {}): PairCore => ({
   regions: [region(t, y, e.bool(true))],
@@ -250,22 +251,7 @@ function attentionCases(): Readonly<Record<string, Node>> {
   return Object.fromEntries(
     Object.entries(cores).flatMap(([name, own]) => {
       const attention = build.attentionNode(own, name);
-      const loads = realLoads(own.score);
-      const slopes = {
-        scoreSlope: derivative(own.score, e.logit),
-        bufferGradients: own.buffers.flatMap((buffer, n) =>
-          buffer.dtype === "f32"
-            ? [
-                {
-                  buffer: n,
-                  loads: loads
-                    .filter((load) => load.buffer === n)
-                    .map((load) => ({ indices: load.indices, slope: derivative(own.score, load) })),
-                },
-              ]
-            : [],
-        ),
-      };
+      const slopes = attentionSlopes(own, () => true);
       const gradient = build.attentionGradientNode(attention, upstream, slopes, name);
       return [
         [`attention with ${name}`, attention],
@@ -360,4 +346,11 @@ describe.each<Target>(["native", "wasm"])("kernels on %s", (target) => {
       });
     expect(failures).toEqual([]);
   }, 300_000);
+});
+
+it("folds over turned queries are refused", () => {
+  const fold = cases["row maxima"] as NodeOf<"pair-reduce">;
+  const turn = { by: 8 } as NonNullable<(typeof fold)["regions"][number]["turn"]>;
+  const regions = fold.regions.map((own) => ({ ...own, turn }));
+  expect(() => nodeKernel({ ...fold, regions })).toThrow(/no kernel yet for queries turned/);
 });

@@ -26,6 +26,7 @@ import {
   printKnown,
   printScore,
   printSlope,
+  refuseTurns,
   refuseUnprintable,
   type ScoredNode,
 } from "./print-pairs.ts";
@@ -50,6 +51,7 @@ export function attentionKernel(node: AttentionNode): NodeKernel {
 /** The kernel of a log-sum-exp: attention without values. Buffers: operands, result, scratch. */
 export function logSumExpKernel(node: LogSumExpNode): NodeKernel {
   refuseUnprintable(node, node.score);
+  refuseTurns(node);
   return forwardKernel({ ...node, value: null, prepended: null, sink: null });
 }
 

@@ -17,11 +17,12 @@ import {
   type CalledNode,
 } from "./attention-entry.ts";
 import { foldOps, printFold } from "./print-folds.ts";
-import { AttentionSlots, pairsOf, printKnown, refuseUnprintable } from "./print-pairs.ts";
+import { AttentionSlots, pairsOf, printKnown, refuseTurns, refuseUnprintable } from "./print-pairs.ts";
 
 /** Buffers: operands, result, scratch. Where heads write apart, each is an item; else 16 runs of heads and rows, whatever the threads. */
 export function pairReduceKernel(node: PairReduceNode): NodeKernel {
   refuseUnprintable(node, node.body, ...node.targets);
+  refuseTurns(node);
   const called: CalledNode = { ...node, value: null, prepended: null };
   const shape = shapeOf(called);
   const slots = new AttentionSlots();
