@@ -23,7 +23,6 @@ function fixed(axis: Axis, site: string): number {
 /** What of a node no kernel for GPUs says yet, or null. */
 function unsaid(node: AnyAttention): string | null {
   if (node.weight !== null) return "a weight";
-  if (node.sink !== null) return "a sink";
   return node.regions.some(({ turn }) => turn !== null) ? "queries turned by blocks of keys" : null;
 }
 
@@ -37,7 +36,8 @@ export function shapeOf(node: AnyAttention): AttentionShape {
   const query = node.regions[0]!.query.axes;
   const value = node.value.axes;
   const size = value[1]!.size;
-  const exprs = [node.mask, node.score, ...node.regions.map(({ when }) => when)];
+  const sink = node.sink === null ? [] : [node.sink];
+  const exprs = [node.mask, node.score, ...sink, ...node.regions.map(({ when }) => when)];
   const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
   if (size.kind === "length" && size.plus !== 0 && asksLength)
     throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);

@@ -11,11 +11,13 @@ import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { shapeOf, type AttentionShape } from "../attention/shape.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
+import { sinkText } from "../attention/sink.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { logitsText } from "./logits.ts";
 import { tilesText } from "./tiles.ts";
+import { walkText } from "./walk.ts";
 
 /** Rows of a tile, and threads of a block. */
 export const rows = 64;
@@ -128,9 +130,9 @@ constexpr int kWidth = ${shape.width}, kWidthPadded = ${this.#widthPadded};
 constexpr int kRegions = ${this.#node.regions.length}, kFirstRegion = ${plan.firstRegion}, kLoaded = ${plan.loaded};
 constexpr int kKeys = ${plan.keys}, kQueries = ${plan.queries}, kStages = ${plan.stages};
 constexpr float kScale = ${cudaLiteral(this.#node.scale)};
-constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny)};
+constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny)}, kSinks = ${flag(pairs.sinks)};
 constexpr bool kWantsKey = ${flag(plan.wantsKey)}, kWantsValue = ${flag(plan.wantsValue)}, kTrainsTables = ${flag(plan.trains)};
-${pairs.functions}${tilesText(element)}${logitsText}`;
+${pairs.functions}${sinkText}${tilesText(element)}${walkText}${logitsText}`;
   }
 
   /** Parameters and statements that fill `p` and `a`, and their arguments. */
@@ -167,6 +169,6 @@ ${pairs.functions}${tilesText(element)}${logitsText}`;
   }
 
   add(source: CudaSource, launch: Omit<CudaLaunch, "source" | "cluster">): void {
-    this.launches.push({ ...launch, source: this.sources.push(source) - 1, cluster: 1 });
+    this.launches.push({ ...launch, cluster: 1, source: this.sources.push(source) - 1 });
   }
 }

@@ -9,6 +9,7 @@ import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { someExpr } from "../../../ir/expr.ts";
 import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
+import { sinkGradient } from "../attention/sink.ts";
 import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
@@ -53,7 +54,7 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
   const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3);
   const read = new Set<number>();
   someExpr(node.mask, (part) => {
-    if (part.kind === "load") read.add(part.buffer);
+    if (part.kind === "load" || part.kind === "set") read.add(part.buffer);
     return false;
   });
   return {
@@ -198,7 +199,18 @@ export function sm90BackwardCall(
   // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns, sums of tables.
   const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
   const bins = pairs.trained.map((_, t) => buffers + 4 + t);
-  const trains = bins.length > 0;
+  const trains = pairs.trained.some(({ loads }) => loads.length > 0);
+  const sink = c`lctx_attention_sink`;
+  const sinks = pairs.trained.some(({ sinkLoads }) => sinkLoads.length > 0)
+    ? sinkGradient(pairs, "approximate", sink, {
+        deltas,
+        powers,
+        steps: { batch: product(heads, padded), query: 1, head: padded },
+        queries,
+        heads,
+        bins,
+      })
+    : null;
   const [prepare, gradient, finish, sum] = [
     c`lctx_attention_prepare`,
     c`lctx_attention_backward`,
@@ -224,7 +236,8 @@ export function sm90BackwardCall(
       source(prepare, prepareText({ entry: prepare, ...rows })),
       source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
       source(finish, finishText({ entry: finish, ...rows })),
-      ...(trains ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
+      ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
+      ...(sinks === null ? [] : [source(sink, sinks.text)]),
     ],
     buffers,
     scratch: [
@@ -247,7 +260,7 @@ export function sm90BackwardCall(
         [product(groups, "batch", ["ceil-div", keys, tile.keys]), 1, 1],
         [
           ...pairs.arguments,
-          ...bins.map((n) => pointer(n)),
+          ...(trains ? bins : []).map((n) => pointer(n)),
           tensorMap(element, 0, queries, heads, d, tile.rows),
           tensorMap(element, 1, keys, groups, d, tile.keys),
           tensorMap(element, 2, keys, groups, e, tile.keys),
@@ -264,6 +277,9 @@ export function sm90BackwardCall(
         [steps, heads, "batch"],
         [pointer(sums), pointer(turns, 16), pointer(queryGradient), whole(queries)],
       ),
+      ...(sinks === null
+        ? []
+        : [{ ...sinks.launch, source: 4, label: `${node.site}: gradient of the sink` }]),
       ...pairs.trained.map(({ elements }, t) =>
         launch(
           "gradient of a table",
