@@ -38,6 +38,17 @@ static inline unsigned long long atomicAdd(unsigned long long *at, unsigned long
   return old;
 }
 
+template <typename T> static inline T atomicMax(T *at, T x) {
+  const T old = *at;
+  *at = x > old ? x : old;
+  return old;
+}
+template <typename T> static inline T atomicMin(T *at, T x) {
+  const T old = *at;
+  *at = x < old ? x : old;
+  return old;
+}
+
 // One fiber a thread. A fiber runs until it waits for its warp or block; the last to arrive lets all go on.
 struct host_fiber { jmp_buf at; ucontext_t first; char *stack; bool started, done; int *gate; int ticket; };
 static std::vector<host_fiber> fibers;

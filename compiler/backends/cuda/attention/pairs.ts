@@ -2,7 +2,9 @@
 import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts, PositionInterval, PositionRanges, Truth } from "../../../ir/block-facts.ts";
 import { bool, real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode, PairCore } from "../../../ir/graph.ts";
+import type { AttentionGradientNode, AttentionNode, Axis, PairCore } from "../../../ir/graph.ts";
+import { axisExtent } from "../../../ir/axis-extent.ts";
+import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPrinter, type CudaLeaves } from "../print-expr.ts";
 import { setRead, setsText } from "./sets.ts";
@@ -49,6 +51,8 @@ export interface CudaPairs {
   readonly scored: boolean;
   /** True when blocks in the ranges may be empty all the same, so `lctx_any` is worth asking. */
   readonly asksAny: boolean;
+  /** Position of the first query. */
+  readonly start: LaunchSize;
   /** Whether the row's denominator has a term of its own. */
   readonly sinks: boolean;
   /** Trained tables: the buffer of the node, its elements, and the loads that read it, of the score and of the sink. */
@@ -177,11 +181,22 @@ export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: numbe
     }
   }
 
+  // Rows of tokens count from the first query of the call; others, of blocks say, from 0.
+  const [rows, keys] = [node.regions[0]!.query.axes[1]!, node.regions[0]!.key.axes[1]!];
+  const start = isTokenAxis(rows) ? "query-start" : 0;
+  const sizes: Readonly<Record<string, LaunchSize>> = {
+    batch: "batch",
+    length: "length",
+    queries: isTokenAxis(rows) ? "query-length" : axisExtent(rows.size),
+    start,
+    step: "step",
+    keys: ofBlocks(keys) ? axisExtent(keys.size) : "length",
+  };
   const fields = [
-    ...["batch", "length", "queries", "start", "step"].map((name) => ({
+    ...Object.entries(sizes).map(([name, value]) => ({
       type: c`int`,
       name: identifier(name),
-      argument: { kind: "i32", value: sizeOfField[name]! } as const,
+      argument: { kind: "i32", value } as const,
     })),
     ...tables.flatMap((table, n) => [
       {
@@ -224,21 +239,15 @@ export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: numbe
     arguments: fields.map(({ argument }) => argument),
     scored: node.score.kind !== "logit",
     asksAny: !facts.keys.exact || !facts.queries.exact,
+    start,
     sinks: sink !== null,
     trained,
     placesByQuery,
   };
 }
 
+const ofBlocks = ({ size }: Axis): boolean => size.kind === "length" && size.by !== 1;
 const readsQuery = (e: Expr): boolean => someExpr(e, (part) => part.kind === "index" && part.name === "q");
-
-const sizeOfField: Readonly<Record<string, LaunchSize>> = {
-  batch: "batch",
-  length: "length",
-  queries: "query-length",
-  start: "query-start",
-  step: "step",
-};
 
 function flatPlace(table: CudaTable, at: readonly Fragment[]): Fragment {
   let flat: Fragment = c`0`;
@@ -324,7 +333,7 @@ function printRanges(name: Fragment, other: "q" | "k", ranges: PositionRanges, l
   const printer = cudaPrinter(leaves, "e");
   const intervals = intervalsOf(ranges);
   // Keys count from 0; query rows from the first query of the call.
-  const [shift, limit] = other === "q" ? [c`0`, c`p.length`] : [c`p.start`, c`p.queries`];
+  const [shift, limit] = other === "q" ? [c`0`, c`p.keys`] : [c`p.start`, c`p.queries`];
   const lines = intervals.map((interval, n) => {
     const when = printer.print(interval.when);
     const [from, to] = [printer.print(interval.from), printer.print(interval.to)];

@@ -9,7 +9,7 @@ export const binsPerElement = 33;
  * A float is a whole number of 24 bits times a power of two. Counter j adds up those with exponents 8 j … 8 j + 7, as
  * whole numbers, so additions commute exactly; the last counts infinities and NaN. Room for 2^32 additions.
  */
-const exactText: Fragment = c`
+export const exactText: Fragment = c`
 #define LCTX_BINS ${binsPerElement}
 LCTX_DEVICE void lctx_add_exactly(unsigned long long *bins, int place, float x) {
   const int bits = __float_as_int(x), exponent = bits >> 23 & 255;

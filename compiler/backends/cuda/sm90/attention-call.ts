@@ -166,7 +166,7 @@ export function sm90ForwardCall(
           tensorMap(element, 1, keys, shape.groups, shape.d, tile.keys),
           tensorMap(element, 2, keys, shape.groups, shape.e, tile.keys),
           ...[operands, operands + 1, operands + 2].map((n) => pointer(n)),
-          ...["batch", queries, keys, "query-start", bandOf(plan, 1)].map(whole),
+          ...["batch", queries, keys, pairs.start, bandOf(plan, 1)].map(whole),
         ],
       },
     ],
@@ -268,7 +268,7 @@ export function sm90BackwardCall(
           ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
           pointer(turns, 16),
           pointer(turns),
-          ...["batch", queries, keys, "query-start", padded, bandOf(plan, 4)].map(whole),
+          ...["batch", queries, keys, pairs.start, padded, bandOf(plan, 4)].map(whole),
         ],
       ),
       launch(
