@@ -1,6 +1,6 @@
 /** The value of an expression in float64, given the values of its leaves. */
 import { binaryOps, unaryOps } from "./expr-ops.ts";
-import type { Expr, SetOp, SizeName } from "./expr.ts";
+import { rectangleParts, type Expr, type SetOp, type SizeName } from "./expr.ts";
 
 /** What the leaves are worth. A leaf that the place does not have should throw. */
 export interface ExprValues {
@@ -41,12 +41,37 @@ function countBits(word: number): number {
 }
 
 /** What is asked of a row of a set. Words are 32-bit numbers, signed or not. */
-function readSet(op: SetOp, word: (n: number) => number, words: number, element: number): number {
+function readSet(
+  op: Exclude<SetOp, "any" | "all">,
+  word: (n: number) => number,
+  words: number,
+  element: number,
+): number {
   const [at, bit] = [Math.floor(element / members), element - members * Math.floor(element / members)];
   if (op === "member") return at >= 0 && at < words ? (word(at) >>> bit) & 1 : 0;
   let count = 0;
   for (let n = 0; n < words && n < at; n++) count += countBits(word(n));
   return at >= 0 && at < words ? count + countBits(word(at) & (2 ** bit - 1)) : count;
+}
+
+/** Whether any or all of a rectangle are members; the last of `low` and `high` are elements. */
+function readRectangle(
+  op: "any" | "all",
+  word: (row: readonly number[], n: number) => number,
+  words: number,
+  low: readonly number[],
+  high: readonly number[],
+): number {
+  const visit = (row: readonly number[]): number => {
+    const axis = row.length;
+    const last = axis === low.length - 1;
+    for (let at = low[axis]!; at <= high[axis]!; at++) {
+      const held = last ? readSet("member", (n) => word(row, n), words, at) : visit([...row, at]);
+      if ((held !== 0) === (op === "any")) return op === "any" ? 1 : 0;
+    }
+    return op === "any" ? 0 : 1;
+  };
+  return visit([]);
 }
 
 /**
@@ -104,10 +129,17 @@ export function exprEvaluator(root: Expr): (values: ExprValues) => number {
       }
       case "set": {
         const [indices, element] = [e.indices.map(build), build(e.element)];
+        const { op } = e;
+        if (op === "any" || op === "all") {
+          const { low, high } = rectangleParts([...indices, element]);
+          const word = (row: readonly number[], n: number): number => values.load(e.buffer, [...row, n]);
+          const worth = (of: readonly (() => number)[]): number[] => of.map((at) => at());
+          return () => readRectangle(op, word, values.words(e.buffer), worth(low), worth(high));
+        }
         return () => {
           const row = indices.map((at) => at());
           const word = (n: number): number => values.load(e.buffer, [...row, n]);
-          return readSet(e.op, word, values.words(e.buffer), element());
+          return readSet(op, word, values.words(e.buffer), element());
         };
       }
       case "unary": {

@@ -90,11 +90,15 @@ export interface Load {
   readonly buffer: number;
   readonly indices: readonly Expr[];
 }
-/** What is asked of a set: whether the element is in it (bool), or how many members lie below the element (int). */
-export type SetOp = "member" | "rank";
+/**
+ * What is asked of a set: whether the element is in it (bool), or how many members lie below the element (int). Bounds
+ * over blocks ask a rectangle of rows and elements: whether any, or all, of it are members. Nodes never do.
+ */
+export type SetOp = "member" | "rank" | "any" | "all";
 /**
  * The n-th buffer is a set: its last axis is words of 32 members, lowest bit first. `indices` say the row, one for each
- * axis before the words (batch excepted). An element below 0 or past the words is no member.
+ * axis before the words (batch excepted). An element below 0 or past the words is no member. Of a rectangle, `indices`
+ * are the lowest and the highest row, then the highest element; `element` is the lowest (see `setRectangle`).
  */
 export interface SetRead {
   readonly kind: "set";
@@ -183,7 +187,7 @@ export function setRead(op: SetOp, buffer: number, indices: readonly Expr[], ele
   const key = [...indices, element].map(identity).join(",");
   return intern(`m:${op}:${buffer}:${key}`, () => ({
     kind: "set",
-    type: op === "member" ? "bool" : "int",
+    type: op === "rank" ? "int" : "bool",
     op,
     buffer,
     indices: Object.freeze([...indices]),
@@ -196,6 +200,27 @@ export const member = (buffer: number, indices: readonly Expr[], element: Expr):
 /** How many members of the set at the given row lie below the element. */
 export const rank = (buffer: number, indices: readonly Expr[], element: Expr): SetRead =>
   setRead("rank", buffer, indices, element);
+
+interface Span {
+  readonly low: Expr;
+  readonly high: Expr;
+}
+
+/** Whether any or all pairs of rows and elements from low to high, both included, are in the set; some are given. */
+export const setRectangle = (op: "any" | "all", buffer: number, rows: readonly Span[], of: Span): SetRead =>
+  setRead(op, buffer, [...rows.map(({ low }) => low), ...rows.map(({ high }) => high), of.high], of.low);
+
+/** The rows and elements that a rectangle is over, from its operands in order. */
+export function rectangleParts<T>(operands: readonly T[]): {
+  readonly low: readonly T[];
+  readonly high: readonly T[];
+} {
+  const rows = (operands.length - 2) / 2;
+  return {
+    low: [...operands.slice(0, rows), operands.at(-1)!],
+    high: operands.slice(rows, -1),
+  };
+}
 
 /** The result type of a unary operation on an operand of the given type. */
 function unaryType(op: UnaryOp, operandType: ExprType): ExprType {

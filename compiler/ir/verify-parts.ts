@@ -44,6 +44,7 @@ export function checkExpr(root: Expr, what: string, rules: LeafRules, fail: Fail
       const buffer = rules.buffers[e.buffer];
       if (buffer === undefined)
         return fail(`${what} reads set ${e.buffer} of ${rules.buffers.length} buffers`);
+      if (e.op === "any" || e.op === "all") fail(`${what} asks a rectangle of a set, as only bounds may`);
       const rank = withoutAxes(buffer.axes, ["b"]).length - 1;
       if (e.indices.length !== rank)
         fail(`${what} reads set ${e.buffer} with ${e.indices.length} indices of ${rank}`);

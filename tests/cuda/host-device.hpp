@@ -30,9 +30,22 @@ static inline float __fdividef(float a, float b) { return a / b; }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
+static inline int __popc(unsigned x) { return __builtin_popcount(x); }
+static inline int __ffs(int x) { return __builtin_ffs(x); }
 static inline unsigned long long atomicAdd(unsigned long long *at, unsigned long long x) {
   const unsigned long long old = *at;
   *at += x;
+  return old;
+}
+
+template <typename T> static inline T atomicMax(T *at, T x) {
+  const T old = *at;
+  *at = x > old ? x : old;
+  return old;
+}
+template <typename T> static inline T atomicMin(T *at, T x) {
+  const T old = *at;
+  *at = x < old ? x : old;
   return old;
 }
 
@@ -82,6 +95,14 @@ static inline int __shfl_sync(unsigned, int x, int lane) {
   memcpy(&y, warp_slots()[lane].words, 4);
   __syncwarp();
   return y;
+}
+static inline unsigned __ballot_sync(unsigned, bool x) {
+  slots[host_now].words[0] = x;
+  __syncwarp();
+  unsigned all = 0;
+  for (int i = 0; i < 32; i++) all |= (warp_slots()[i].words[0] & 1u) << i;
+  __syncwarp();
+  return all;
 }
 static inline bool __all_sync(unsigned, bool x) {
   slots[host_now].words[0] = x;

@@ -20,6 +20,7 @@ static inline int __float2int_ru(float x) { return (int)ceilf(x); }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
+static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int lctx_neg(int x) { return -x; }
 `;
 

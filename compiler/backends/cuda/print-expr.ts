@@ -5,6 +5,7 @@ import {
   type BinaryOp,
   type Expr,
   type ExprType,
+  type SetOp,
   type UnaryOp,
 } from "../../ir/expr.ts";
 import { c, identifier, joinFragments, realLiteral, type Fragment } from "../../ir/kernel.ts";
@@ -17,6 +18,8 @@ export interface CudaLeaves {
   readonly logit: () => Fragment;
   /** The element, converted to `type`; indices may lie outside the buffer. */
   readonly load: (buffer: number, indices: readonly Fragment[], type: ExprType) => Fragment;
+  /** What is asked of a set, from the operands of the expression in order. */
+  readonly set: (op: SetOp, buffer: number, operands: readonly Fragment[]) => Fragment;
 }
 
 export interface CudaPrinter {
@@ -148,7 +151,7 @@ export function cudaPrinter(leaves: CudaLeaves, word: string): CudaPrinter {
       case "load":
         return name(leaves.load(e.buffer, kids, e.type), e.type);
       case "set":
-        throw new Error("no kernel yet for sets");
+        return name(leaves.set(e.op, e.buffer, kids), e.type);
       case "unary":
         return name(unaryRules[e.op](kids[0]!, e.operand.type), e.type);
       case "binary": {

@@ -15,7 +15,7 @@ import {
   not,
   or,
   select,
-  setRead,
+  setRectangle,
   sub,
   unary,
   type Expr,
@@ -105,7 +105,7 @@ export function symbolicBounds(
           : { low: load(e.buffer, [own.low], e.type), high: load(e.buffer, [own.high], e.type) };
       }
       case "set": {
-        if (e.op === "member") return null;
+        if (e.op !== "rank") return null;
         // No more members lie below an element than there are elements below it.
         const below = bounds(e.element);
         return below === null ? null : { low: int(0), high: max(int(0), below.high) };
@@ -249,14 +249,13 @@ export function symbolicBounds(
     );
     return { all: and(one, element), any: or(not(one), element) };
   };
-  /** The same of a member of a set. */
+  /** A set is asked for the whole rectangle of rows and elements. */
   const ask = (e: Extract<Expr, { kind: "set" }>): Truth => {
     const found = both([...e.indices, e.element]);
     if (found === null) return unknown;
-    const one = found.reduce<Expr>((all, { low, high }) => and(all, eq(low, high)), bool(true));
-    const lows = found.map(({ low }) => low);
-    const held = setRead(e.op, e.buffer, lows.slice(0, -1), lows.at(-1)!);
-    return { all: and(one, held), any: or(not(one), held) };
+    const [rows, element] = [found.slice(0, -1), found.at(-1)!];
+    const over = (op: "any" | "all"): Expr => setRectangle(op, e.buffer, rows, element);
+    return { all: over("all"), any: over("any") };
   };
   const judge = (e: Expr): Truth => {
     if (e.kind === "load") return lookUp(e);

@@ -1,13 +1,25 @@
 /** Device functions of one attention's query-key pairs: mask, score, slopes, regions, and the blocks worth visiting. */
 import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts, PositionInterval, PositionRanges, Truth } from "../../../ir/block-facts.ts";
-import { bool, type Expr, type ExprType } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import { bool, real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
+import type { AttentionGradientNode, AttentionNode, Axis, PairCore } from "../../../ir/graph.ts";
+import { axisExtent } from "../../../ir/axis-extent.ts";
+import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPrinter, type CudaLeaves } from "../print-expr.ts";
+import { setRead, setsText } from "./sets.ts";
 import { tablesOf, type CudaTable } from "./tables.ts";
 
 export type AnyAttention = AttentionNode | AttentionGradientNode;
+
+/** What the functions are made of: an attention, its gradient, or a fold over pairs. */
+export type PairSource = Pick<PairCore, "regions" | "mask" | "buffers"> & {
+  /** Real over the logit: the score, or the body of a fold. */
+  readonly score: Expr;
+  readonly sink?: Expr | null;
+  /** Where a pair goes, flat; below 0: nowhere. */
+  readonly target?: Expr | null;
+} & Partial<Pick<AttentionGradientNode, "scoreSlope" | "bufferGradients">>;
 
 /** More intervals than this are replaced by the one around them. */
 const mostIntervals = 8;
@@ -24,6 +36,7 @@ export interface CudaPairs {
    * `lctx_ranges lctx_query_ranges(p, b, h, k0, k1, block)`: blocks of query rows that may see;
    * `int lctx_next_block(r, from)`: the first block ≥ from, `LCTX_NO_BLOCK` past the last;
    * `int lctx_previous_block(r, from)`: the last block ≤ from, −1 before the first.
+   * `float lctx_sink(p, b, h, q)`, −∞ without one; where there is a target, `int lctx_target(p, b, h, q, k)`.
    * For a gradient also `float lctx_slope(p, s, b, h, q, k)` and, for load n of the trained tables,
    * `int lctx_place_n(p, b, h, q, k)` (flat, inside the table) and `float lctx_place_slope_n(p, s, b, h, q, k)`.
    */
@@ -38,12 +51,19 @@ export interface CudaPairs {
   readonly scored: boolean;
   /** True when blocks in the ranges may be empty all the same, so `lctx_any` is worth asking. */
   readonly asksAny: boolean;
-  /** Trained tables: the buffer of the node, its elements, and the loads that read it. */
+  /** Position of the first query. */
+  readonly start: LaunchSize;
+  /** Whether the row's denominator has a term of its own. */
+  readonly sinks: boolean;
+  /** Trained tables: the buffer of the node, its elements, and the loads that read it, of the score and of the sink. */
   readonly trained: readonly {
     readonly buffer: number;
     readonly elements: LaunchSize;
     readonly loads: readonly number[];
+    readonly sinkLoads: readonly number[];
   }[];
+  /** True when places of the score's loads differ by query, so sums are kept for each row of a lane. */
+  readonly placesByQuery: boolean;
 }
 
 const pairHead = (type: Fragment, name: Fragment, logit: boolean): Fragment =>
@@ -75,9 +95,10 @@ const sizeFields: Readonly<Record<string, Fragment>> = {
 };
 
 /** The functions of an attention over tables that follow one another from buffer `firstTable` of the call. */
-export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: number): CudaPairs {
+export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: number): CudaPairs {
   const tables = tablesOf(node.buffers);
   const scalars: string[] = [];
+  let asksSets = false;
   const leaves = (indices: readonly IndexName[], logit: boolean): CudaLeaves => ({
     index: (name) => {
       if (!(indices as readonly string[]).includes(name)) throw new Error(`no index ${name} here`);
@@ -97,6 +118,10 @@ export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: num
       return c`s`;
     },
     load: (buffer, at, type) => loadText(tables[buffer]!, at, type),
+    set: (op, buffer, at) => {
+      asksSets = true;
+      return setRead(op, tables[buffer]!, at, (row) => flatPlace(tables[buffer]!, row));
+    },
   });
   /** The body of a function that returns one expression. */
   const returns = (e: Expr, indices: readonly IndexName[], logit = false): Fragment => {
@@ -121,38 +146,57 @@ export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: num
     printRanges(c`lctx_key_ranges`, "q", facts.keys, leaves(["q0", "q1", "h"], false)),
     printRanges(c`lctx_query_ranges`, "k", facts.queries, leaves(["k0", "k1", "h"], false)),
   ];
-  const trained: { buffer: number; elements: LaunchSize; loads: number[] }[] = [];
-  if (node.kind === "attention-gradient") {
+  const sink = node.sink ?? null;
+  functions.push(
+    c`LCTX_DEVICE float lctx_sink(const lctx_pairs &p, int b, int h, int q) {\n  (void)q;\n${returns(sink ?? real(-Infinity), ["q", "h"])}`,
+  );
+  if (node.target)
+    functions.push(
+      c`${pairHead(c`int`, c`lctx_target`, false)}  (void)q, (void)k;\n${returns(node.target, pairIndices)}`,
+    );
+  const trained: { buffer: number; elements: LaunchSize; loads: number[]; sinkLoads: number[] }[] = [];
+  let placesByQuery = false;
+  if (node.scoreSlope !== undefined) {
     functions.push(
       c`${pairHead(c`float`, c`lctx_slope`, true)}  (void)q, (void)k, (void)s;\n${returns(node.scoreSlope, pairIndices, true)}`,
     );
     let count = 0;
-    for (const { buffer, loads } of node.bufferGradients) {
+    for (const { buffer, loads } of node.bufferGradients ?? []) {
       const table = tables[buffer]!;
-      if (table.batched)
-        throw new Error(`${node.site}: no kernel yet for gradients of a table with a batch axis`);
-      const own: number[] = [];
-      for (const { indices, slope } of loads) {
+      const own: { readonly loads: number[]; readonly sinkLoads: number[] } = { loads: [], sinkLoads: [] };
+      for (const { indices, slope, part } of loads) {
+        if (part === "score") placesByQuery ||= indices.some(readsQuery);
         const printer = cudaPrinter(leaves(pairIndices, false), "e");
         const place = flatPlace(
           table,
           indices.map((e) => printer.print(e)),
         );
         functions.push(
-          c`${pairHead(c`int`, identifier("lctx_place", count), false)}  (void)q, (void)k;\n${unused}${printer.take()}  return ${place};\n}\n`,
+          c`${pairHead(c`int`, identifier("lctx_place", count), false)}  (void)q, (void)k;\n${unused}${printer.take()}  return ${table.rowPlace} + ${place};\n}\n`,
           c`${pairHead(c`float`, identifier("lctx_place_slope", count), true)}  (void)q, (void)k, (void)s;\n${returns(slope, pairIndices, true)}`,
         );
-        own.push(count++);
+        (part === "sink" ? own.sinkLoads : own.loads).push(count++);
       }
-      trained.push({ buffer, elements: table.elements, loads: own });
+      trained.push({ buffer, elements: table.elements, ...own });
     }
   }
 
+  // Rows of tokens count from the first query of the call; others, of blocks say, from 0.
+  const [rows, keys] = [node.regions[0]!.query.axes[1]!, node.regions[0]!.key.axes[1]!];
+  const start = isTokenAxis(rows) ? "query-start" : 0;
+  const sizes: Readonly<Record<string, LaunchSize>> = {
+    batch: "batch",
+    length: "length",
+    queries: isTokenAxis(rows) ? "query-length" : axisExtent(rows.size),
+    start,
+    step: "step",
+    keys: ofBlocks(keys) ? axisExtent(keys.size) : "length",
+  };
   const fields = [
-    ...["batch", "length", "queries", "start", "step"].map((name) => ({
+    ...Object.entries(sizes).map(([name, value]) => ({
       type: c`int`,
       name: identifier(name),
-      argument: { kind: "i32", value: sizeOfField[name]! } as const,
+      argument: { kind: "i32", value } as const,
     })),
     ...tables.flatMap((table, n) => [
       {
@@ -183,7 +227,7 @@ export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: num
     c``,
   )}};\n`;
   return {
-    functions: c`${struct}${rangesText(facts)}${joinFragments(functions, c``)}`,
+    functions: c`${struct}${rangesText(facts)}${asksSets ? setsText : c``}${joinFragments(functions, c``)}`,
     parameters: joinFragments(
       fields.map(({ type, name }) => c`${type} ${identifier("p")}_${name}, `),
       c``,
@@ -195,17 +239,15 @@ export function cudaPairs(node: AnyAttention, facts: BlockFacts, firstTable: num
     arguments: fields.map(({ argument }) => argument),
     scored: node.score.kind !== "logit",
     asksAny: !facts.keys.exact || !facts.queries.exact,
+    start,
+    sinks: sink !== null,
     trained,
+    placesByQuery,
   };
 }
 
-const sizeOfField: Readonly<Record<string, LaunchSize>> = {
-  batch: "batch",
-  length: "length",
-  queries: "query-length",
-  start: "query-start",
-  step: "step",
-};
+const ofBlocks = ({ size }: Axis): boolean => size.kind === "length" && size.by !== 1;
+const readsQuery = (e: Expr): boolean => someExpr(e, (part) => part.kind === "index" && part.name === "q");
 
 function flatPlace(table: CudaTable, at: readonly Fragment[]): Fragment {
   let flat: Fragment = c`0`;
@@ -291,7 +333,7 @@ function printRanges(name: Fragment, other: "q" | "k", ranges: PositionRanges, l
   const printer = cudaPrinter(leaves, "e");
   const intervals = intervalsOf(ranges);
   // Keys count from 0; query rows from the first query of the call.
-  const [shift, limit] = other === "q" ? [c`0`, c`p.length`] : [c`p.start`, c`p.queries`];
+  const [shift, limit] = other === "q" ? [c`0`, c`p.keys`] : [c`p.start`, c`p.queries`];
   const lines = intervals.map((interval, n) => {
     const when = printer.print(interval.when);
     const [from, to] = [printer.print(interval.from), printer.print(interval.to)];

@@ -2,8 +2,10 @@
 import type { LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
 import { someExpr } from "../../../ir/expr.ts";
-import type { Axis } from "../../../ir/graph.ts";
-import type { AnyAttention } from "./pairs.ts";
+import type { AttentionCore, Axis, NodeBase } from "../../../ir/graph.ts";
+
+/** What sizes are read of: an attention, its gradient, or a fold that takes its keys for values. */
+export type ShapedPairs = AttentionCore & Pick<NodeBase, "site">;
 
 export interface AttentionShape {
   readonly heads: number;
@@ -21,29 +23,26 @@ function fixed(axis: Axis, site: string): number {
 }
 
 /** What of a node no kernel for GPUs says yet, or null. */
-function unsaid(node: AnyAttention): string | null {
+function unsaid(node: ShapedPairs): string | null {
   if (node.weight !== null) return "a weight";
-  if (node.sink !== null) return "a sink";
   return node.regions.some(({ turn }) => turn !== null) ? "queries turned by blocks of keys" : null;
 }
 
 /**
- * Sizes of an attention's operands. Throws for a node that no kernel for GPUs takes, where text comes after learned rows
- * and the mask asks for the length, and for rows that are no tokens.
+ * Sizes of an attention's operands. Throws for a node that no kernel for GPUs takes, and where text comes after learned
+ * rows and the mask asks for the length.
  */
-export function shapeOf(node: AnyAttention): AttentionShape {
+export function shapeOf(node: ShapedPairs): AttentionShape {
   const missing = unsaid(node);
   if (missing !== null) throw new Error(`${node.site}: attention with ${missing} runs on the CPU only`);
   const query = node.regions[0]!.query.axes;
   const value = node.value.axes;
   const size = value[1]!.size;
-  const exprs = [node.mask, node.score, ...node.regions.map(({ when }) => when)];
+  const sink = node.sink === null ? [] : [node.sink];
+  const exprs = [node.mask, node.score, ...sink, ...node.regions.map(({ when }) => when)];
   const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
   if (size.kind === "length" && size.plus !== 0 && asksLength)
     throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
-  for (const rows of [query[1]!, value[1]!])
-    if (rows.size.kind === "length" && rows.size.by !== 1)
-      throw new Error(`${node.site}: no kernel yet for queries or keys over blocks (axis ${rows.name})`);
   return {
     heads: fixed(query[2]!, node.site),
     groups: fixed(value[2]!, node.site),

@@ -11,10 +11,9 @@ export interface CudaTable {
   /** Extents of the axes that are indexed, for the launch and in device code. */
   readonly extents: readonly LaunchSize[];
   readonly extentText: readonly Fragment[];
-  /** Elements of one row of batch data, or of the whole table. */
+  /** Elements of the whole table, and the flat place of row `b`'s first one. */
   readonly elements: LaunchSize;
-  /** True when each row of the batch has a table of its own. */
-  readonly batched: boolean;
+  readonly rowPlace: Fragment;
 }
 
 /** Table n is field `table_n` of `p`, its open extents fields `extent_n_axis`. */
@@ -26,14 +25,14 @@ export function tablesOf(buffers: readonly Node[]): readonly CudaTable[] {
       typeof extent === "number" ? c`${extent}` : c`p.${identifier("extent", n, axis)}`,
     );
     const count = joinFragments([c`1`, ...extentText], c` * `);
-    const row = batched ? c` + (long long)b * ${count}` : c``;
+    const row = batched ? c` + (long long)b * (${count})` : c``;
     return {
       dtype: buffer.dtype,
       base: c`(p.${identifier("table", n)}${row})`,
       extents,
       extentText,
-      elements: ["*", 1, ...extents],
-      batched,
+      elements: ["*", batched ? "batch" : 1, ...extents],
+      rowPlace: batched ? c`b * (${count})` : c`0`,
     };
   });
 }

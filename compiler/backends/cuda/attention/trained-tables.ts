@@ -9,7 +9,7 @@ export const binsPerElement = 33;
  * A float is a whole number of 24 bits times a power of two. Counter j adds up those with exponents 8 j … 8 j + 7, as
  * whole numbers, so additions commute exactly; the last counts infinities and NaN. Room for 2^32 additions.
  */
-const exactText: Fragment = c`
+export const exactText: Fragment = c`
 #define LCTX_BINS ${binsPerElement}
 LCTX_DEVICE void lctx_add_exactly(unsigned long long *bins, int place, float x) {
   const int bits = __float_as_int(x), exponent = bits >> 23 & 255;
@@ -50,35 +50,47 @@ export interface TrainedText {
   readonly build: Fragment;
 }
 
-/** Text for the trained tables of `pairs`; with `trains` false it holds nothing and does nothing. */
-export function trainedText(pairs: CudaPairs, trains: boolean): TrainedText {
-  const tables = trains ? pairs.trained : [];
-  const loads = tables.flatMap(({ loads: own }, t) => own.map((load) => ({ load, t })));
-  const take = loads.map(
-    ({ load, t }, n) => c`  {
-    const int at = ${identifier("lctx_place", load)}(p, b, h, q, k);
-    if (at != o.place[${n}]) {
-      if (o.place[${n}] >= 0) lctx_add_exactly(to.bins[${t}], o.place[${n}], o.sum[${n}]);
-      o.place[${n}] = at;
-      o.sum[${n}] = 0.0f;
-    }
-    if (share != 0.0f) o.sum[${n}] += share * ${identifier("lctx_place_slope", load)}(p, s, b, h, q, k);
-  }
-`,
+/**
+ * Text for the tables that loads of an expression train; with `of` null it holds nothing and does nothing. With two
+ * `rows`, a lane keeps the sums of its two rows apart (`row` says which): then a place that follows the row stays.
+ */
+export function trainedText(pairs: CudaPairs, of: "score" | "sink" | null, rows: 1 | 2 = 1): TrainedText {
+  const tables = of === null ? [] : pairs.trained;
+  const loads = tables.flatMap(({ loads: score, sinkLoads }, t) =>
+    (of === "score" ? score : sinkLoads).map((load) => ({ load, t })),
   );
-  const finish = loads.map(({ t }, n) => c`  lctx_flush_share(to.bins[${t}], o.place[${n}], o.sum[${n}]);\n`);
-  const most = Math.max(1, loads.length);
+  const take = loads.map(({ load, t }, n) => {
+    const own = rows === 1 ? c`${n}` : c`${2 * n} + row`;
+    return c`  {
+    const int at = ${identifier("lctx_place", load)}(p, b, h, q, k);
+    if (at != o.place[${own}]) {
+      if (o.place[${own}] >= 0) lctx_add_exactly(to.bins[${t}], o.place[${own}], o.sum[${own}]);
+      o.place[${own}] = at;
+      o.sum[${own}] = 0.0f;
+    }
+    if (share != 0.0f) o.sum[${own}] += share * ${identifier("lctx_place_slope", load)}(p, s, b, h, q, k);
+  }
+`;
+  });
+  const finish = loads.flatMap(({ t }, n) =>
+    Array.from(
+      { length: rows },
+      (_, row) =>
+        c`  lctx_flush_share(to.bins[${t}], o.place[${rows * n + row}], o.sum[${rows * n + row}]);\n`,
+    ),
+  );
+  const most = Math.max(1, rows * loads.length);
   return {
-    functions: c`${trains ? c`${exactText}${flushText}` : c``}
+    functions: c`${of === null ? c`` : c`${exactText}${flushText}`}
 struct lctx_trained { unsigned long long *bins[${Math.max(1, tables.length)}]; };
 struct lctx_shares { int place[${most}]; float sum[${most}]; };
 LCTX_DEVICE void lctx_start_shares(lctx_shares &o) {
 #pragma unroll
   for (int n = 0; n < ${most}; n++) o.place[n] = -1, o.sum[n] = 0.0f;
 }
-LCTX_DEVICE void lctx_take_share(lctx_shares &o, const lctx_trained &to, const lctx_pairs &p, float share, float s, int b,
-                                 int h, int q, int k) {
-  (void)o, (void)to, (void)p, (void)share, (void)s, (void)b, (void)h, (void)q, (void)k;
+LCTX_DEVICE void lctx_take_share(lctx_shares &o, const lctx_trained &to, const lctx_pairs &p, int row, float share, float s,
+                                 int b, int h, int q, int k) {
+  (void)o, (void)to, (void)p, (void)row, (void)share, (void)s, (void)b, (void)h, (void)q, (void)k;
 ${joinFragments(take, c``)}}
 LCTX_DEVICE void lctx_finish_shares(lctx_shares &o, const lctx_trained &to) {
   (void)o, (void)to;

@@ -6,8 +6,8 @@ export const mostSplits = 128;
 
 /** One block a row of [b, t, h]; warp w sums splits w, w + 4, …, then the four sums are added in order. */
 export const combineText: Fragment = c`
-LCTX_DEVICE void lctx_combine(const float *partial, const float *partial_lse, lctx_element *output, float *lse, float *memory,
-                              int row, int splits) {
+LCTX_DEVICE void lctx_combine(const lctx_pairs &p, const float *partial, const float *partial_lse, lctx_element *output, float *lse, float *memory,
+                              int row, int queries, int splits) {
   constexpr int kWarps = LCTX_THREADS / 32, kEachLane = ${mostSplits / 32}, kFours = kWidthPadded / 4;
   float *weights = memory, *sums = memory + ${mostSplits};
   const int lane = lctx_lane();
@@ -41,7 +41,12 @@ LCTX_DEVICE void lctx_combine(const float *partial, const float *partial_lse, lc
     *(float4 *)(sums + lctx_warp() * kWidthPadded + four * 4) = sum;
   }
   __syncthreads();
-  const float factor = total > 0.0f ? 1.0f / total : 0.0f;
+  float alpha = 1.0f;
+  if (kSinks) {
+    const int t = row / kHeads;
+    alpha = lctx_add_sink(p, t / queries, row % kHeads, p.start + t % queries, top, total);
+  }
+  const float factor = total > 0.0f ? alpha / total : 0.0f;
   for (int column = threadIdx.x * 2; column < kWidth; column += LCTX_THREADS * 2) {
     float two[2] = {0.0f, 0.0f};
 #pragma unroll

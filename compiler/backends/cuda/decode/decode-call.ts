@@ -11,6 +11,7 @@ import type { AttentionNode } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPairs, type CudaPairs } from "../attention/pairs.ts";
 import { shapeOf, type AttentionShape } from "../attention/shape.ts";
+import { sinkText } from "../attention/sink.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
@@ -115,23 +116,25 @@ function splitCount(shape: AttentionShape, tiles: Tiles, rowTiles: LaunchSize): 
   return ["max", 1, ["min", mostSplits, fill, ["ceil-div", parts, 2 * warps]]];
 }
 
-/** Text before the entry points; `pairs` null for the kernel that combines. */
+/** Text before the entry points; `split` null for the kernel that combines. */
 function prelude(
   node: AttentionNode,
   element: AttentionElement,
   shape: AttentionShape,
   padded: Padded,
-  split: { readonly pairs: CudaPairs; readonly tiles: Tiles; readonly page: number } | null,
+  pairs: CudaPairs,
+  split: { readonly tiles: Tiles; readonly page: number } | null,
 ): Fragment {
   const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
   const each = shape.heads / shape.groups;
   const asked = headsDiffer(node) ? each : 1;
   const head = c`${scalarPrelude(element === "f32" ? "accurate" : "approximate")}${elementText(element)}
-constexpr int kWidth = ${shape.width}, kWidthPadded = ${padded.width};
-`;
-  if (split === null) return c`${head}${tilesText(element, "shared")}${combineText}`;
-  const { pairs, tiles, page } = split;
-  return c`${head}constexpr int kHeads = ${shape.heads}, kGroups = ${shape.groups}, kEach = ${each};
+constexpr int kWidth = ${shape.width}, kWidthPadded = ${padded.width}, kHeads = ${shape.heads};
+constexpr bool kSinks = ${flag(pairs.sinks)};
+${pairs.functions}${tilesText(element, "shared")}`;
+  if (split === null) return c`${head}${sinkText}${combineText}`;
+  const { tiles, page } = split;
+  return c`${head}constexpr int kGroups = ${shape.groups}, kEach = ${each};
 constexpr int kDepth = ${shape.depth}, kDepthPadded = ${padded.depth};
 constexpr int kRegions = ${node.regions.length}, kKeys = ${tiles.keys}, kStages = ${tiles.stages}, kSeenBytes = ${seenBytes};
 constexpr bool kPaged = ${flag(page > 0)};
@@ -139,7 +142,7 @@ constexpr bool kPaged = ${flag(page > 0)};
 constexpr int kPageLog2 = ${page > 0 ? Math.log2(page) : 0}, kAskedHeads = ${asked};
 constexpr float kScale = ${cudaLiteral(node.scale)};
 constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny || asked > 1)};
-${pairs.functions}${tilesText(element, "shared")}${seenText}${splitText}`;
+${seenText}${splitText}`;
 }
 
 const pointer = (buffer: number): CudaArgument => ({ kind: "pointer", buffer });
@@ -190,7 +193,7 @@ export function attentionDecodeCall(
   const entry = c`lctx_attention_decode`;
   const split: CudaSource = {
     entry: entry.text,
-    text: c`${prelude(node, element, shape, padded, { pairs, tiles, page })}
+    text: c`${prelude(node, element, shape, padded, pairs, { tiles, page })}
 extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${pairs.parameters}${joinFragments(
       tensors.map((name) => c`const lctx_element *${name}, `),
       c``,
@@ -206,10 +209,11 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${pairs.parame
   const combineEntry = c`lctx_attention_combine`;
   const combine: CudaSource = {
     entry: combineEntry.text,
-    text: c`${prelude(node, element, shape, padded, null)}
-extern "C" __global__ void __launch_bounds__(${threads}) ${combineEntry}(const float *partial, const float *partial_lse, lctx_element *output, float *lse, int splits) {
+    text: c`${prelude(node, element, shape, padded, pairs, null)}
+extern "C" __global__ void __launch_bounds__(${threads}) ${combineEntry}(${pairs.parameters}const float *partial, const float *partial_lse, lctx_element *output, float *lse, int queries, int splits) {
+  ${pairs.build}
   extern __shared__ __align__(16) unsigned char lctx_memory[];
-  lctx_combine(partial, partial_lse, output, lse, (float *)lctx_memory, blockIdx.x, splits);
+  lctx_combine(p, partial, partial_lse, output, lse, (float *)lctx_memory, blockIdx.x, queries, splits);
 }
 `.text,
     architecture: "sm_80",
@@ -247,10 +251,12 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${combineEntry}(const f
         cluster: 1,
         sharedBytes: (mostSplits + warps * padded.width) * 4,
         arguments: [
+          ...pairs.arguments,
           pointer(partial),
           pointer(partialLse),
           pointer(output),
           pointer(output + 1),
+          number(shape.queries),
           number(splits),
         ],
       },

@@ -73,9 +73,16 @@ LCTX_DEVICE int lctx_next_part(const lctx_seen *seen, const lctx_pairs &p, int b
                                int by) {
   if (kAsksAny)
     while (n >= seen->early && n < seen->parts) {
-      const int k0 = lctx_seen_block(seen, n) * kKeys;
-      if (lctx_any_head(p, b, g, q0, q1, k0, min(k0 + kKeys, keys) - 1)) break;
-      n += by;
+      /* Each lane asks about a part of its own. */
+      const int own = n + lctx_lane() * by;
+      bool some = false;
+      if (own < seen->parts) {
+        const int k0 = lctx_seen_block(seen, own) * kKeys;
+        some = lctx_any_head(p, b, g, q0, q1, k0, min(k0 + kKeys, keys) - 1);
+      }
+      const unsigned found = __ballot_sync(0xffffffffu, some);
+      n += (found ? __ffs((int)found) - 1 : 32) * by;
+      if (found) break;
     }
   return n;
 }

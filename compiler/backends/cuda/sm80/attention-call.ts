@@ -4,6 +4,7 @@ import type { BlockFacts } from "../../../ir/block-facts.ts";
 import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
 import { c, identifier, type Fragment } from "../../../ir/kernel.ts";
 import type { AnyAttention } from "../attention/pairs.ts";
+import { sinkGradient } from "../attention/sink.ts";
 import { binsPerElement, sumBinsText, trainedText } from "../attention/trained-tables.ts";
 import { elementText, type AttentionElement } from "../element.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
@@ -95,9 +96,13 @@ export function attentionBackwardCall(
 `;
   const head = (entry: Fragment, more: Fragment): Fragment =>
     c`extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${operands.parameters}${more}${adjoint}`;
-  const none = trainedText(pairs, false);
+  /** Tables that get gradients, of which those that the score loads are summed by the queries' kernel. */
+  const wantsTables = pairs.trained.some((_, t) => wants(2 * regions + 1 + t));
+  const trains = wantsTables && pairs.trained.some(({ loads }) => loads.length > 0);
+  const trainedOf = (kernel: KernelPlan) =>
+    trainedText(pairs, kernel.trains ? "score" : null, pairs.placesByQuery ? 2 : 1);
   const body = (kernel: KernelPlan): Fragment =>
-    c`${plan.prelude(kernel)}${(kernel.trains ? trainedText(pairs, true) : none).functions}${forwardText}${backwardText}`;
+    c`${plan.prelude(kernel)}${trainedOf(kernel).functions}${forwardText}${backwardText}`;
 
   const prepare = c`lctx_attention_prepare`;
   plan.add(
@@ -175,9 +180,7 @@ ${build}  lctx_backward_keys(p, a, y, key_gradient, value_gradient, lctx_memory,
   if (node.prepended !== null)
     keysAndValues(true, results + 2 * regions + 1 + tableCount, results + 2 * regions + 2 + tableCount);
 
-  const trains = pairs.trained.some((_, t) => wants(2 * regions + 1 + t));
-  const trained = trainedText(pairs, trains);
-  const bins = trains
+  const bins = wantsTables
     ? pairs.trained.map(({ elements }) => plan.addScratch(["*", elements, binsPerElement * 8], true))
     : [];
   for (let r = 0; r < regions; r++) {
@@ -185,6 +188,7 @@ ${build}  lctx_backward_keys(p, a, y, key_gradient, value_gradient, lctx_memory,
     const bytes = (keys: number): number => plan.bytes(rows + keys, rows + keys, keys);
     const keys = plan.fit(plan.columns(Math.max(shape.depth, shape.width) > 128 ? 32 : 64), bytes);
     const kernel = { ...plainPlan, firstRegion: r, keys, trains };
+    const trained = trainedOf(kernel);
     const entry = c`lctx_attention_queries`;
     plan.add(
       {
@@ -204,11 +208,26 @@ ${build}  ${trained.build}
         sharedBytes: bytes(keys),
         arguments: [
           ...operands.arguments,
-          ...bins.map(pointer),
+          ...(trains ? bins.map(pointer) : []),
           ...adjointArguments,
           pointer(results + 2 * r),
         ],
       },
+    );
+  }
+  if (wantsTables && pairs.trained.some(({ sinkLoads }) => sinkLoads.length > 0)) {
+    const entry = c`lctx_attention_sink`;
+    const { text, launch } = sinkGradient(pairs, element === "f32" ? "accurate" : "approximate", entry, {
+      deltas: delta,
+      powers: lse2,
+      steps: { batch: ["*", shape.queries, shape.heads], query: shape.heads, head: 1 },
+      queries: shape.queries,
+      heads: shape.heads,
+      bins,
+    });
+    plan.add(
+      { entry: entry.text, text: text.text, architecture: "sm_80" },
+      { ...launch, label: `${node.site}: gradient of the sink` },
     );
   }
   bins.forEach((bin, t) => {

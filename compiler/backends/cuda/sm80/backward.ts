@@ -115,12 +115,12 @@ LCTX_DEVICE void lctx_backward_keys(const lctx_pairs &p, const lctx_operands &a,
   for (int own = early ? 0 : b; own < (early ? p.batch : b + 1); own++)
     for (int h = g * (kHeads / kGroups); h < (g + 1) * (kHeads / kGroups); h++) {
       lctx_ranges seeing;
+      lctx_walk walk = lctx_start_walk();
       if (!early) seeing = lctx_query_ranges(p, own, h, k0, k1, kQueries);
       const int blocks = (a.queries + kQueries - 1) / kQueries;
-      for (int at = early ? 0 : lctx_next_block(seeing, 0); at < blocks;
-           at = early ? at + 1 : lctx_next_block(seeing, at + 1)) {
+      for (int at = early ? 0 : lctx_next_seen<false>(walk, p, seeing, own, h, k0, k1, 0, kQueries, a.queries); at < blocks;
+           at = early ? at + 1 : lctx_next_seen<false>(walk, p, seeing, own, h, k0, k1, at + 1, kQueries, a.queries)) {
         const int start = at * kQueries, q0 = p.start + start, q1 = p.start + min(start + kQueries, a.queries) - 1;
-        if (kAsksAny && !early && !lctx_any(p, own, h, q0, q1, k0, k1)) continue;
         x.b = own, x.h = h, x.column0 = q0, x.column_end = q1 + 1;
         x.region = early ? 0 : lctx_block_region(p, own, h, q0, q1, k0, k1);
         if (!kWantsValue && lctx_elsewhere(x.region)) continue;
@@ -172,12 +172,13 @@ LCTX_DEVICE void lctx_backward_queries(const lctx_pairs &p, const lctx_operands 
   const int q0 = x.row0, q1 = q0 + count - 1;
   const lctx_ranges seen = lctx_key_ranges(p, b, h, q0, q1, kKeys);
   const int early_blocks = kFirstRegion == 0 ? (a.early + kKeys - 1) / kKeys : 0;
-  for (int at = early_blocks > 0 ? -early_blocks : lctx_next_block(seen, 0); at != LCTX_NO_BLOCK;
-       at = at < -1 ? at + 1 : lctx_next_block(seen, at < 0 ? 0 : at + 1)) {
+  lctx_walk walk = lctx_start_walk();
+  for (int at = early_blocks > 0 ? -early_blocks : lctx_next_seen<true>(walk, p, seen, b, h, q0, q1, 0, kKeys, a.keys);
+       at != LCTX_NO_BLOCK;
+       at = at < -1 ? at + 1 : lctx_next_seen<true>(walk, p, seen, b, h, q0, q1, at < 0 ? 0 : at + 1, kKeys, a.keys)) {
     x.early = at < 0;
     const int k0 = (x.early ? at + early_blocks : at) * kKeys, k_end = x.early ? a.early : a.keys;
     const int k1 = min(k0 + kKeys, k_end) - 1;
-    if (kAsksAny && !x.early && !lctx_any(p, b, h, q0, q1, k0, k1)) continue;
     x.region = x.early ? 0 : lctx_block_region(p, b, h, q0, q1, k0, k1);
     if (lctx_elsewhere(x.region)) continue;
     x.column0 = k0, x.column_end = k_end;
@@ -201,7 +202,7 @@ LCTX_DEVICE void lctx_backward_queries(const lctx_pairs &p, const lctx_operands 
         const int position = x.row0 + own + i / 2 * 8, column = x.column0 + n * 8 + lane % 4 * 2 + i % 2;
         float share, ds;
         lctx_pair(p, x, s[n][i], dp[n][i], lse2[i / 2], delta[i / 2], position, column, true, share, ds);
-        if (kTrainsTables && !x.early) lctx_take_share(shares, trained, p, share, s[n][i], b, h, position, column);
+        if (kTrainsTables && !x.early) lctx_take_share(shares, trained, p, i / 2, share, s[n][i], b, h, position, column);
         dp[n][i] = ds;
       }
     lctx_by_columns<kKeys, kDepthPadded>(dq, dp, keys, exchange);

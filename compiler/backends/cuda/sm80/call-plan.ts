@@ -9,13 +9,15 @@ import type {
 } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
-import { shapeOf, type AttentionShape } from "../attention/shape.ts";
-import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
+import { shapeOf, type AttentionShape, type ShapedPairs } from "../attention/shape.ts";
+import { cudaPairs, type CudaPairs, type PairSource } from "../attention/pairs.ts";
+import { sinkText } from "../attention/sink.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { logitsText } from "./logits.ts";
 import { tilesText } from "./tiles.ts";
+import { walkText } from "./walk.ts";
 
 /** Rows of a tile, and threads of a block. */
 export const rows = 64;
@@ -51,27 +53,41 @@ const padTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
 /** No tile of an attention's operands is small enough for the processor's shared memory. */
 export class DoesNotFit extends Error {}
 
+/** What a call is planned for. A fold takes its keys for the values it does not have. */
+export type PlannedPairs = ShapedPairs & PairSource;
+
 export class CallPlan {
   readonly shape: AttentionShape;
   readonly pairs: CudaPairs;
   readonly sources: CudaSource[] = [];
   readonly launches: CudaLaunch[] = [];
   readonly scratch: CudaScratch[] = [];
-  readonly #node: AnyAttention;
+  readonly #node: PlannedPairs;
+  /** Buffers before the tables: queries and keys of regions, then the values where there are any. */
+  readonly #firstTable: number;
+  readonly #values: boolean;
   readonly #element: AttentionElement;
   readonly #depthPadded: number;
   readonly #widthPadded: number;
   readonly #buffers: number;
 
-  constructor(node: AnyAttention, facts: BlockFacts, element: AttentionElement, buffers: number) {
+  constructor(
+    node: PlannedPairs,
+    facts: BlockFacts,
+    element: AttentionElement,
+    buffers: number,
+    values = true,
+  ) {
     this.#node = node;
+    this.#values = values;
+    this.#firstTable = 2 * node.regions.length + (values ? 1 : 0);
     this.#element = element;
     this.#buffers = buffers;
     this.shape = shapeOf(node);
     const unit = element === "f32" ? 8 : 16;
     this.#depthPadded = padTo(this.shape.depth, unit);
     this.#widthPadded = padTo(this.shape.width, unit);
-    this.pairs = cudaPairs(node, facts, 2 * node.regions.length + 1);
+    this.pairs = cudaPairs(node, facts, this.#firstTable);
   }
 
   get call(): CudaCall {
@@ -128,45 +144,49 @@ constexpr int kWidth = ${shape.width}, kWidthPadded = ${this.#widthPadded};
 constexpr int kRegions = ${this.#node.regions.length}, kFirstRegion = ${plan.firstRegion}, kLoaded = ${plan.loaded};
 constexpr int kKeys = ${plan.keys}, kQueries = ${plan.queries}, kStages = ${plan.stages};
 constexpr float kScale = ${cudaLiteral(this.#node.scale)};
-constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny)};
+constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny)}, kSinks = ${flag(pairs.sinks)};
 constexpr bool kWantsKey = ${flag(plan.wantsKey)}, kWantsValue = ${flag(plan.wantsValue)}, kTrainsTables = ${flag(plan.trains)};
-${pairs.functions}${tilesText(element)}${logitsText}`;
+${pairs.functions}${sinkText}${tilesText(element)}${walkText}${logitsText}`;
   }
 
   /** Parameters and statements that fill `p` and `a`, and their arguments. */
   operands(): { parameters: Fragment; build: Fragment; arguments: readonly CudaArgument[] } {
     const node = this.#node;
     const names = node.regions.flatMap((_, r) => [identifier("query", r), identifier("key", r)]);
-    const all = [...names, c`value`, ...(node.prepended === null ? [] : [c`early_key`, c`early_value`])];
-    const afterTables = 2 * node.regions.length + 1 + node.buffers.length;
+    const values = this.#values;
+    const early = node.prepended === null ? [] : [c`early_key`, c`early_value`];
+    const all = [...names, ...(values ? [c`value`] : []), ...early];
+    const core = this.#firstTable;
+    const afterTables = core + node.buffers.length;
     const fields = (word: string): Fragment =>
       joinFragments(
         node.regions.map((_, r) => identifier(word, r)),
         c`, `,
       );
-    const early = node.prepended === null ? c`0, 0` : c`early_key, early_value`;
+    const earlyFields = node.prepended === null ? c`0, 0` : c`early_key, early_value`;
+    const after = values ? c`value, ${earlyFields}, queries, keys, early` : c`queries, keys`;
     return {
       parameters: c`${this.pairs.parameters}${joinFragments(
         all.map((name) => c`const lctx_element *${name}, `),
         c``,
-      )}int queries, int keys, int early, `,
+      )}int queries, int keys, ${values ? c`int early, ` : c``}`,
       build: c`  ${this.pairs.build}
-  const lctx_operands a = {{${fields("query")}}, {${fields("key")}}, value, ${early}, queries, keys, early};
+  const lctx_operands a = {{${fields("query")}}, {${fields("key")}}, ${after}};
 `,
       arguments: [
         ...this.pairs.arguments,
-        ...all.map((_, n): CudaArgument => {
-          const core = 2 * node.regions.length + 1;
-          return { kind: "pointer", buffer: n < core ? n : afterTables + n - core };
-        }),
+        ...all.map((_, n): CudaArgument => ({
+          kind: "pointer",
+          buffer: n < core ? n : afterTables + n - core,
+        })),
         { kind: "i32", value: this.shape.queries },
         { kind: "i32", value: this.shape.keys },
-        { kind: "i32", value: this.shape.early },
+        ...(values ? [{ kind: "i32", value: this.shape.early } as const] : []),
       ],
     };
   }
 
   add(source: CudaSource, launch: Omit<CudaLaunch, "source" | "cluster">): void {
-    this.launches.push({ ...launch, source: this.sources.push(source) - 1, cluster: 1 });
+    this.launches.push({ ...launch, cluster: 1, source: this.sources.push(source) - 1 });
   }
 }

@@ -47,14 +47,6 @@ LCTX_DEVICE void lctx_take(lctx_running &o, const lctx_pairs &p, const lctx_tile
   }
   lctx_by_columns<kKeys, kWidthPadded>(o.sum, s, values, exchange);
 }
-LCTX_DEVICE int lctx_next_seen(const lctx_pairs &p, const lctx_ranges &r, int b, int h, int q0, int q1, int from, int keys) {
-  int block = lctx_next_block(r, from);
-  if (kAsksAny)
-    while (block != LCTX_NO_BLOCK &&
-           !lctx_any(p, b, h, q0, q1, block * kKeys, min(block * kKeys + kKeys, keys) - 1))
-      block = lctx_next_block(r, block + 1);
-  return block;
-}
 /* Starts copies of the keys and values of one block into a stage. */
 LCTX_DEVICE void lctx_start_block(const lctx_operands &a, lctx_element *keys, lctx_element *values, int b, int g, int k0,
                                   int count, bool early) {
@@ -84,13 +76,14 @@ LCTX_DEVICE void lctx_forward(const lctx_pairs &p, const lctx_operands &a, lctx_
   x.b = b, x.h = h, x.row0 = p.start + first, x.row_end = 0x7fffffff;
   const int q0 = x.row0, q1 = q0 + count - 1;
   const lctx_ranges seen = lctx_key_ranges(p, b, h, q0, q1, kKeys);
+  lctx_walk walk = lctx_start_walk();
   lctx_running o;
   lctx_clear(o.sum);
   o.most[0] = o.most[1] = -LCTX_INF;
   o.total[0] = o.total[1] = 0.0f;
   /* Blocks are counted on: first those of keys before the text, then those of keys that are seen. */
   const int early_blocks = (a.early + kKeys - 1) / kKeys;
-  int at = early_blocks > 0 ? -early_blocks : lctx_next_seen(p, seen, b, h, q0, q1, 0, a.keys);
+  int at = early_blocks > 0 ? -early_blocks : lctx_next_seen<true>(walk, p, seen, b, h, q0, q1, 0, kKeys, a.keys);
   int stage = 0;
 #define LCTX_START(block_, stage_)                                                                       \\
   {                                                                                                      \\
@@ -102,7 +95,7 @@ LCTX_DEVICE void lctx_forward(const lctx_pairs &p, const lctx_operands &a, lctx_
   if (at != LCTX_NO_BLOCK) LCTX_START(at, 0)
   lctx_copies_end();
   while (at != LCTX_NO_BLOCK) {
-    const int next = at < -1 ? at + 1 : lctx_next_seen(p, seen, b, h, q0, q1, at < 0 ? 0 : at + 1, a.keys);
+    const int next = at < -1 ? at + 1 : lctx_next_seen<true>(walk, p, seen, b, h, q0, q1, at < 0 ? 0 : at + 1, kKeys, a.keys);
     if (kStages > 1) {
       if (next != LCTX_NO_BLOCK) LCTX_START(next, stage ^ 1)
       lctx_copies_end();
@@ -129,9 +122,10 @@ LCTX_DEVICE void lctx_forward(const lctx_pairs &p, const lctx_operands &a, lctx_
   float factor[2];
 #pragma unroll
   for (int i = 0; i < 2; i++) {
-    const float total = lctx_row_sum(o.total[i]);
-    factor[i] = total > 0.0f ? 1.0f / total : 0.0f;
     const int own = lctx_warp() * 16 + lctx_lane() / 4 + 8 * i;
+    float total = lctx_row_sum(o.total[i]), alpha = 1.0f;
+    if (kSinks) alpha = lctx_add_sink(p, b, h, x.row0 + own, o.most[i], total);
+    factor[i] = total > 0.0f ? alpha / total : 0.0f;
     if (lctx_lane() % 4 == 0 && own < count)
       lse[(row + own) * kHeads + h] = total > 0.0f ? (o.most[i] + lctx_lg2(total)) * 0.693147181f : -LCTX_INF;
   }

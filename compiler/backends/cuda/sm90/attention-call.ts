@@ -9,6 +9,7 @@ import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { someExpr } from "../../../ir/expr.ts";
 import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
+import { sinkGradient } from "../attention/sink.ts";
 import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
@@ -53,7 +54,7 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
   const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3);
   const read = new Set<number>();
   someExpr(node.mask, (part) => {
-    if (part.kind === "load") read.add(part.buffer);
+    if (part.kind === "load" || part.kind === "set") read.add(part.buffer);
     return false;
   });
   return {
@@ -166,7 +167,7 @@ export function sm90ForwardCall(
           tensorMap(element, 1, keys, shape.groups, shape.d, tile.keys),
           tensorMap(element, 2, keys, shape.groups, shape.e, tile.keys),
           ...[operands, operands + 1, operands + 2].map((n) => pointer(n)),
-          ...["batch", queries, keys, "query-start", bandOf(plan, 1)].map(whole),
+          ...["batch", queries, keys, pairs.start, bandOf(plan, 1)].map(whole),
         ],
       },
     ],
@@ -199,7 +200,18 @@ export function sm90BackwardCall(
   // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns, sums of tables.
   const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
   const bins = pairs.trained.map((_, t) => buffers + 4 + t);
-  const trains = bins.length > 0;
+  const trains = pairs.trained.some(({ loads }) => loads.length > 0);
+  const sink = c`lctx_attention_sink`;
+  const sinks = pairs.trained.some(({ sinkLoads }) => sinkLoads.length > 0)
+    ? sinkGradient(pairs, "approximate", sink, {
+        deltas,
+        powers,
+        steps: { batch: product(heads, padded), query: 1, head: padded },
+        queries,
+        heads,
+        bins,
+      })
+    : null;
   const [prepare, gradient, finish, sum] = [
     c`lctx_attention_prepare`,
     c`lctx_attention_backward`,
@@ -226,7 +238,8 @@ export function sm90BackwardCall(
       source(prepare, prepareText({ entry: prepare, ...rows })),
       source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
       source(finish, finishText({ entry: finish, ...rows })),
-      ...(trains ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
+      ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
+      ...(sinks === null ? [] : [source(sink, sinks.text)]),
     ],
     buffers,
     scratch: [
@@ -249,7 +262,7 @@ export function sm90BackwardCall(
         [product(groups, "batch", ["ceil-div", keys, tile.keys]), 1, 1],
         [
           ...pairs.arguments,
-          ...bins.map((n) => pointer(n)),
+          ...(trains ? bins : []).map((n) => pointer(n)),
           tensorMap(element, 0, queries, heads, d, tile.rows),
           tensorMap(element, 1, keys, groups, d, tile.keys),
           tensorMap(element, 2, keys, groups, e, tile.keys),
@@ -257,7 +270,7 @@ export function sm90BackwardCall(
           ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
           pointer(turns, 16),
           pointer(turns),
-          ...["batch", queries, keys, "query-start", padded, bandOf(plan, 4)].map(whole),
+          ...["batch", queries, keys, pairs.start, padded, bandOf(plan, 4)].map(whole),
         ],
       ),
       launch(
@@ -266,6 +279,9 @@ export function sm90BackwardCall(
         [steps, heads, "batch"],
         [pointer(sums), pointer(turns, 16), pointer(queryGradient), whole(queries)],
       ),
+      ...(sinks === null
+        ? []
+        : [{ ...sinks.launch, source: 4, label: `${node.site}: gradient of the sink` }]),
       ...pairs.trained.map(({ elements }, t) =>
         launch(
           "gradient of a table",

@@ -31,7 +31,7 @@ function slopesText({ pairs, scale, tile, looksUp, trains }: BackwardOptions): F
     const float2 power = powers[(i >> 2) * 4], delta = deltas[(i >> 2) * 4];
     ${place}
     const float weight = ${seen};
-    const float share = weight * (dp[i] - (i & 1 ? delta.y : delta.x));${trains ? c`\n    lctx_take_share(o, trained, p, share, s[i] * ${realLiteral(scale)}, b, h, row, column);` : c``}
+    const float share = weight * (dp[i] - (i & 1 ? delta.y : delta.x));${trains ? c`\n    lctx_take_share(o, trained, p, 0, share, s[i] * ${realLiteral(scale)}, b, h, row, column);` : c``}
     dp[i] = share${slope};
     s[i] = weight;
   }
@@ -57,7 +57,7 @@ ${loop(true)}}
 /** The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks. */
 export function backwardText(options: BackwardOptions): Fragment {
   const { entry, shape, tile, element, scale, pairs, trains } = options;
-  const trained: TrainedText = trainedText(pairs, trains);
+  const trained: TrainedText = trainedText(pairs, trains ? "score" : null);
   /** The products of key gradients run on while the next step starts, where registers allow. */
   const runsOn = tile.rows === 64 && !trains;
   const shares = trains ? c`, own_shares, trained` : c``;

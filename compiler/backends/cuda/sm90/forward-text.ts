@@ -1,5 +1,6 @@
 /** Text of the forward kernel: a warp that loads tiles, and warpgroups that overlap products with soft-max. */
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import { sinkText } from "../attention/sink.ts";
 import { blockRangesText, keyText, scoresText, softmaxText, writeRowsText } from "./forward-rows-text.ts";
 import { chunks, forwardLayout, type ForwardOptions } from "./forward-shape.ts";
 import { ptxText } from "./ptx.ts";
@@ -34,7 +35,7 @@ export function forwardText(options: ForwardOptions): Fragment {
 ${productText({ name: c`lctx_logits`, columns: tile.keys, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_values`, columns: e, left: "registers", right: "columns" }, element)}
 ${waitText(c`lctx_logits_done`, s, 0)}${waitText(c`lctx_logits_first`, s, 1)}${waitText(c`lctx_values_done`, o, 0)}
-${keyText}${pairs.functions}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
+${keyText}${pairs.functions}${pairs.sinks ? sinkText : c``}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
 #define QUERY_FULL(n) (bars + 8 * (n))
 #define QUERY_FREE(n) (bars + ${8 * queryStages} + 8 * (n))
 #define KEY_FULL(n) (bars + ${16 * queryStages} + 8 * (n))
@@ -236,16 +237,22 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
     } else {
       LCTX_FREE(QUERY_FREE(query_at))
     }
-    const float sum0 = lctx_row_sum(x.sum0), sum1 = lctx_row_sum(x.sum1);
+    float sum0 = lctx_row_sum(x.sum0), sum1 = lctx_row_sum(x.sum1), alpha0 = 1.0f, alpha1 = 1.0f;
+    float most0 = x.most0 * LCTX_EXPONENT, most1 = x.most1 * LCTX_EXPONENT;${
+      pairs.sinks
+        ? c`
+    alpha0 = lctx_add_sink(p, b, h, q0, most0, sum0), alpha1 = lctx_add_sink(p, b, h, q1, most1, sum1);`
+        : c``
+    }
     const size_t place = ((size_t)b * queries + first) * ${heads} + h;
     const bool in0 = first < queries, in1 = first + 8 < queries;
     if (quad == 0) {
-      if (in0) lse[place] = sum0 > 0.0f ? (x.most0 * LCTX_EXPONENT + lctx_log2(sum0)) * LCTX_LN2 : -LCTX_INF;
-      if (in1) lse[place + ${8 * heads}] = sum1 > 0.0f ? (x.most1 * LCTX_EXPONENT + lctx_log2(sum1)) * LCTX_LN2 : -LCTX_INF;
+      if (in0) lse[place] = sum0 > 0.0f ? (most0 + lctx_log2(sum0)) * LCTX_LN2 : -LCTX_INF;
+      if (in1) lse[place + ${8 * heads}] = sum1 > 0.0f ? (most1 + lctx_log2(sum1)) * LCTX_LN2 : -LCTX_INF;
     }
     unsigned short *to = output + place * ${e};
-    lctx_write_rows(in0 ? to : 0, o, 0, sum0 > 0.0f ? 1.0f / sum0 : 0.0f, quad);
-    lctx_write_rows(in1 ? to + ${8 * heads * e} : 0, o, 1, sum1 > 0.0f ? 1.0f / sum1 : 0.0f, quad);
+    lctx_write_rows(in0 ? to : 0, o, 0, sum0 > 0.0f ? alpha0 / sum0 : 0.0f, quad);
+    lctx_write_rows(in1 ? to + ${8 * heads * e} : 0, o, 1, sum1 > 0.0f ? alpha1 / sum1 : 0.0f, quad);
     if (++query_at == ${queryStages}) query_at = 0, query_phase ^= 1;
   }
 }
