@@ -73,6 +73,7 @@ describe("Hopper attention kernels", () => {
     { name: "documents", d: 64, element: "f16", widths: [128, 64] },
     { name: "slopes", d: 128, element: "bf16", trains: true, widths: [128, 64] },
     { name: "blocks:4", d: 64, element: "bf16", widths: [128, 64] },
+    { name: "blocks:256", d: 128, element: "bf16", widths: [128, 64] },
     { name: "capped", d: 96, element: "bf16", widths: [128, 96, 64] },
   ] as const;
 
@@ -88,7 +89,7 @@ describe("Hopper attention kernels", () => {
           sm90BackwardCall(gradient, blockFacts(gradient), of.element),
         ];
         // The kernels before and after the backward one hang on the element and head size alone.
-        const wanted = of.name === "causal" || of.name === "documents" ? /./ : /forward|backward|table/;
+        const wanted = of.name === "causal" || of.name === "documents" ? /./ : /forward|backward|blocks|table/;
         return calls
           .flatMap((call) => call.sources)
           .filter(({ entry }) => wanted.test(entry))
@@ -137,9 +138,11 @@ describe("Hopper attention kernels", () => {
           if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`forward ${d} ${width}`);
         }
         if (Math.max(d, width) > backwardLimit) continue;
-        const tile = backwardTile(shape);
-        const { threads, sharedBytes } = backwardLayout(shape, tile);
-        if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`backward ${d} ${width}`);
+        for (const sparse of [false, true]) {
+          const tile = backwardTile(shape, sparse);
+          const { threads, sharedBytes } = backwardLayout(shape, tile);
+          if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`backward ${d} ${width}`);
+        }
       }
     expect(wrong).toEqual([]);
   });

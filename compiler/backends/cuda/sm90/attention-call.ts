@@ -14,6 +14,7 @@ import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
 import { shapeOf, type AttentionShape } from "../attention/shape.ts";
+import { blockWordsText, wordThreads } from "./backward-blocks-text.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
 import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
 import { backwardText } from "./backward-text.ts";
@@ -43,6 +44,8 @@ interface Plan {
   readonly looksUp: boolean;
   /** Blocks inside the ranges are worth asking about; documents fill theirs. */
   readonly sparse: boolean;
+  /** Which blocks are seen hangs on the head. */
+  readonly byHead: boolean;
   /** Buffers of operands: queries, keys, values and tables. */
   readonly operands: number;
 }
@@ -66,6 +69,7 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
     pairs,
     looksUp: read.size > 0,
     sparse: pairs.asksAny && (read.size === 0 || [...read].some((n) => node.buffers[n]!.kind !== "input")),
+    byHead: someExpr(node.mask, (part) => part.kind === "index" && part.name === "h"),
     operands: 3 + node.buffers.length,
   };
 }
@@ -188,7 +192,7 @@ export function sm90BackwardCall(
   const plan = planOf(node, facts, element, lengths);
   const { shape, queries, keys, pairs, looksUp, sparse, operands } = plan;
   const { heads, groups, d, e } = shape;
-  const tile = backwardTile(shape);
+  const tile = backwardTile(shape, sparse);
   const layout = backwardLayout(shape, tile);
   const steps: LaunchSize = ["ceil-div", queries, tile.rows];
   const padded = product(steps, tile.rows);
@@ -200,6 +204,10 @@ export function sm90BackwardCall(
   // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns, sums of tables.
   const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
   const bins = pairs.trained.map((_, t) => buffers + 4 + t);
+  // Where blocks are asked about: words of those that add, after all other scratch.
+  const blocks = buffers + 4 + bins.length;
+  const words: LaunchSize = ["ceil-div", ["ceil-div", keys, tile.keys], 32];
+  const blockHeads = plan.byHead ? heads : 1;
   const trains = pairs.trained.some(({ loads }) => loads.length > 0);
   const sink = c`lctx_attention_sink`;
   const sinks = pairs.trained.some(({ sinkLoads }) => sinkLoads.length > 0)
@@ -212,6 +220,7 @@ export function sm90BackwardCall(
         bins,
       })
     : null;
+  const asking = c`lctx_attention_blocks`;
   const [prepare, gradient, finish, sum] = [
     c`lctx_attention_prepare`,
     c`lctx_attention_backward`,
@@ -233,14 +242,16 @@ export function sm90BackwardCall(
     sharedBytes: n === 1 ? layout.sharedBytes : 0,
     arguments: args,
   });
+  const sources = [
+    source(prepare, prepareText({ entry: prepare, ...rows })),
+    source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
+    source(finish, finishText({ entry: finish, ...rows })),
+    ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
+    ...(sinks === null ? [] : [source(sink, sinks.text)]),
+    ...(sparse ? [source(asking, blockWordsText({ entry: asking, tile, element, pairs }))] : []),
+  ];
   return {
-    sources: [
-      source(prepare, prepareText({ entry: prepare, ...rows })),
-      source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
-      source(finish, finishText({ entry: finish, ...rows })),
-      ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
-      ...(sinks === null ? [] : [source(sink, sinks.text)]),
-    ],
+    sources,
     buffers,
     scratch: [
       { bytes: rowBytes, zero: false },
@@ -248,8 +259,22 @@ export function sm90BackwardCall(
       { bytes: product(2 * layout.gradientBytes * heads, "batch", steps), zero: !ordered },
       { bytes: ["+", 16, product(4 * heads, "batch", steps)], zero: true },
       ...pairs.trained.map(({ elements }) => ({ bytes: product(elements, 8 * binsPerElement), zero: true })),
+      ...(sparse ? [{ bytes: product(4 * blockHeads, "batch", steps, words), zero: false }] : []),
     ],
     launches: [
+      ...(sparse
+        ? [
+            {
+              ...launch(
+                "blocks that are seen",
+                sources.length - 1,
+                [steps, blockHeads, "batch"],
+                [...pairs.arguments, pointer(blocks), ...[queries, keys, pairs.start, words].map(whole)],
+              ),
+              threads: wordThreads,
+            },
+          ]
+        : []),
       launch(
         "sums of output gradients",
         0,
@@ -270,6 +295,7 @@ export function sm90BackwardCall(
           ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
           pointer(turns, 16),
           pointer(turns),
+          ...(sparse ? [pointer(blocks), whole(blockHeads), whole(words)] : []),
           ...["batch", queries, keys, pairs.start, padded, bandOf(plan, 4)].map(whole),
         ],
       ),

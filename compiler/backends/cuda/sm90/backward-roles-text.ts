@@ -57,21 +57,15 @@ LCTX_DEVICE int lctx_top_step(const lctx_pairs &p, int b, int h, int k0, int key
 export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
   const layout = backwardLayout(shape, tile);
-  const asked = sparse ? c` && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1))` : c``;
-  // Turns of a step that is taken: known from the ranges, or the blocks before this one are asked, 32 at a time.
+  const row = (step: Fragment): Fragment => c`seen_blocks + (size_t)(seen_row + ${step}) * words`;
+  // Turns of a step that is taken: known from the ranges, or counted among the blocks before this one.
   const turn = sparse
-    ? c`int next_turn = 0;
-            if (some_steps) {
-              const int qa = start + (next >> 1) * ${tile.rows}, qb = min(qa + ${tile.rows}, start + queries) - 1;
-              const lctx_ranges r = lctx_key_ranges(p, b, h, qa, qb, ${tile.keys});
-              for (int first = lctx_next_block(r, 0); first < n; first = lctx_next_block(r, first + 32)) {
-                const int x = first + lane;
-                const bool adds = x < n && lctx_within(r, x) &&
-                                  lctx_any(p, b, h, qa, qb, x * ${tile.keys}, min(x * ${tile.keys} + ${tile.keys - 1}, keys - 1));
-                next_turn += __popc(__ballot_sync(0xffffffffu, adds));
-              }
-            }`
+    ? c`const int next_turn = some_steps ? lctx_blocks_before(${row(c`(next >> 1)`)}, n, lane) : 0;`
     : c`const int next_turn = __shfl_sync(0xffffffffu, turn, bit);`;
+  const taken = sparse
+    ? c`const bool some = !end && place < steps_all && ((${row(c`m`)})[n >> 5] >> (n & 31) & 1);`
+    : c`const int turn = !end && place < steps_all ? lctx_turn(p, b, h, q0, q1, n) : -1;
+          const bool some = turn >= 0;`;
   return c`
     const int lane = threadIdx.x;
     if (lane == 0) {
@@ -90,7 +84,7 @@ export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
     for (int member = 0; member <= ${heads / groups}; member++) {
       const bool end = member == ${heads / groups};
       const int h = g * ${heads / groups} + member;
-      const int top = end ? 0 : lctx_top_step(p, b, h, k1 + 1, keys, steps_all);
+${sparse ? c`      const u32 seen_row = (b * block_heads + min(h, block_heads - 1)) * steps_all;\n` : c``}      const int top = end ? 0 : lctx_top_step(p, b, h, k1 + 1, keys, steps_all);
 #pragma unroll 1
       for (int lot = 0; (lot < steps_all && !end) || lot == 0; lot += 1024) {
         const int lot_at = lot + 32 * lane, lot_end = min(lot_at + 31, steps_all - 1);
@@ -104,8 +98,7 @@ export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
           const int from = lot + 32 * (__ffs(lots) - 1), place = from + lane;
           const int m = place > top ? place : top - place, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
           const int q1 = min(full1, start + queries - 1);
-          const int turn = !end && place < steps_all ? lctx_turn(p, b, h, q0, q1, n) : -1;
-          const bool some = turn >= 0${asked};
+          ${taken}
           const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
           u32 some_steps = __ballot_sync(0xffffffffu, some);
           const u32 open_steps = __ballot_sync(0xffffffffu, open);

@@ -2,6 +2,7 @@
 import { c, realLiteral, type Fragment } from "../../../ir/kernel.ts";
 import { trainedText, type TrainedText } from "../attention/trained-tables.ts";
 import { adderText, loaderText, topText, turnText } from "./backward-roles-text.ts";
+import { blocksBeforeText } from "./backward-blocks-text.ts";
 import { backwardLayout, type BackwardOptions } from "./backward-shape.ts";
 import { blockRangesText, writeRowsText } from "./forward-rows-text.ts";
 import { ptxText } from "./ptx.ts";
@@ -56,7 +57,7 @@ ${loop(true)}}
 
 /** The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks. */
 export function backwardText(options: BackwardOptions): Fragment {
-  const { entry, shape, tile, element, scale, pairs, trains } = options;
+  const { entry, shape, tile, element, scale, pairs, sparse, trains } = options;
   const trained: TrainedText = trainedText(pairs, trains ? "score" : null);
   /** The products of key gradients run on while the next step starts, where registers allow. */
   const runsOn = tile.rows === 64 && !trains;
@@ -76,7 +77,7 @@ ${productText({ name: c`lctx_query_product`, columns: 2 * layout.gradientCount, 
 ${waitText(c`lctx_pairs_first`, count, 1)}${waitText(c`lctx_pairs_done`, count, 0)}
 ${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
 ${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
-${pairs.functions}${trains ? trained.functions : c``}${blockRangesText}${turnText(options)}${topText(options)}${slopesText(options)}
+${pairs.functions}${trains ? trained.functions : c``}${blockRangesText}${sparse ? blocksBeforeText : c``}${turnText(options)}${topText(options)}${slopesText(options)}
 ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
 #define KEYS_FULL (bars)
 #define QUERY_FULL(n) (bars + 16 + 8 * (n))
@@ -90,7 +91,8 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
     ${pairs.parameters}${trained.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
     const __grid_constant__ lctx_map values_map, const __grid_constant__ lctx_map outs_map, const float *powers,
     const float *deltas, float *sums, unsigned short *key_gradient, unsigned short *value_gradient, int *turns,
-    int *counter, int batch, int queries, int keys, int start, int padded, int band) {
+    int *counter, ${sparse ? c`const u32 *seen_blocks, int block_heads, int words, ` : c``}int batch, int queries, int keys, int start,
+    int padded, int band) {
   extern __shared__ char raw[];
   ${pairs.build}${trains ? c`\n  ${trained.build}` : c``}
   char *base = raw + ((1024 - (lctx_shared(raw) & 1023)) & 1023);
