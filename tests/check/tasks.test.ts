@@ -90,6 +90,13 @@ evaluate Small {
   });
 });
 
+describe("the example", () => {
+  it.each(["spec", "window"])("examples/passkey/%s.lctx has no mistake", (name) => {
+    const file = join(root, `examples/passkey/${name}.lctx`);
+    expect(checkText(readFileSync(file, "utf8"), file)).toEqual([]);
+  });
+});
+
 describe("the printer", () => {
   it("writes tasks, evaluations and mixes in one form, which reads as the same", () => {
     const text = `task t( n:Count=2 ){let key[i:n]=word(4) start"a{{" filler markov(words:10)

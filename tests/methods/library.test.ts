@@ -27,6 +27,7 @@ describe("the library", () => {
     ],
     ["adapter", ["lora", "ia3", "ia3_input", "prompt", "prefix", "bottleneck", "parallel"]],
     ["optimizer", ["adamw", "sgd", "lion"]],
+    ["task", ["passkey", "needle", "recall", "tracking", "copied_spans"]],
   ])("has every %s that its pages name", (kind, names) => {
     expect(namesOf(kind)).toEqual(names);
   });
