@@ -89,7 +89,8 @@ describe("Hopper attention kernels", () => {
           sm90BackwardCall(gradient, blockFacts(gradient), of.element),
         ];
         // The kernels before and after the backward one hang on the element and head size alone.
-        const wanted = of.name === "causal" || of.name === "documents" ? /./ : /forward|backward|blocks|table/;
+        const wanted =
+          of.name === "causal" || of.name === "documents" ? /./ : /forward|backward|blocks|table/;
         return calls
           .flatMap((call) => call.sources)
           .filter(({ entry }) => wanted.test(entry))
@@ -141,7 +142,8 @@ describe("Hopper attention kernels", () => {
         for (const sparse of [false, true]) {
           const tile = backwardTile(shape, sparse);
           const { threads, sharedBytes } = backwardLayout(shape, tile);
-          if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`backward ${d} ${width}`);
+          if (!fits(threads, tile.registers) || sharedBytes > mostShared)
+            wrong.push(`backward ${d} ${width}`);
         }
       }
     expect(wrong).toEqual([]);
