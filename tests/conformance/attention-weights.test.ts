@@ -2,5 +2,5 @@
 import { describeSpecs } from "./support/describe-specs.ts";
 import { specPart } from "./support/spec-run.ts";
 
-describeSpecs(specPart("weights", 6), 0.09, "native");
-describeSpecs(specPart("weights", 7), 0.03, "wasm");
+describeSpecs(specPart("weights", 6), 0.06, "native");
+describeSpecs(specPart("weights", 7), 0.015, "wasm");
