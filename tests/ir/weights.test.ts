@@ -339,9 +339,30 @@ describe("nodes that are wrong", () => {
     ],
     ["a turn of more than there is", { turn: { ...turn, rotated: 6 } }, /turns 6 dimensions of 4/],
     ["a turn by nothing", { turn: { ...turn, by: 0 } }, /blocks of 0/],
+    [
+      "a turn that keys of a block share not",
+      { turn: { ...turn, position: e.sub(q, k) } },
+      /changes within 2 keys/,
+    ],
+    [
+      "a turn by smaller blocks",
+      {
+        turn: {
+          ...turn,
+          by: 4,
+          position: e.binary("floor-div", e.binary("floor-div", k, e.int(3)), e.int(2)),
+        },
+      },
+      /changes within 4 keys/,
+    ],
     ["a turn by the logit", { turn: { ...turn, position: e.logit } }, /position reads the logit/],
   ] as const)("%s", (_, parts, problem) => {
     expect(() => attend(parts)).toThrow(problem);
+  });
+
+  it("a turn by whole blocks is right", () => {
+    const blocks = e.binary("floor-div", e.binary("floor-div", k, e.int(3)), e.int(4));
+    expect(() => attend({ turn: { ...turn, by: 6, position: blocks } })).not.toThrow();
   });
 
   it("are printed with all they say", () => {
