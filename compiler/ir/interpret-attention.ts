@@ -95,18 +95,20 @@ type Rotation = readonly {
 function turner(turn: Turn): (values: ExprValues) => Rotation {
   const [position, angle, scale] = [turn.position, turn.angle, turn.scale].map(exprEvaluator);
   const half = turn.rotated / 2;
+  // The law reads nothing of a pair, so it is asked for once.
+  let law: readonly { readonly radians: number; readonly factor: number }[] | null = null;
   return (values) => {
-    const at = position!(values);
-    return Array.from({ length: half }, (_, m) => {
+    law ??= Array.from({ length: half }, (_, m) => {
       const own = { ...values, index: () => m };
-      const [radians, factor] = [at * angle!(own), scale!(own)];
-      return {
-        first: turn.layout === "half" ? m : 2 * m,
-        second: turn.layout === "half" ? m + half : 2 * m + 1,
-        cos: factor * Math.cos(radians),
-        sin: factor * Math.sin(radians),
-      };
+      return { radians: angle!(own), factor: scale!(own) };
     });
+    const at = position!(values);
+    return law.map(({ radians, factor }, m) => ({
+      first: turn.layout === "half" ? m : 2 * m,
+      second: turn.layout === "half" ? m + half : 2 * m + 1,
+      cos: factor * Math.cos(at * radians),
+      sin: factor * Math.sin(at * radians),
+    }));
   };
 }
 

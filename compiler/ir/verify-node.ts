@@ -20,6 +20,7 @@ import {
   checkLogSumExp,
   checkPairReduce,
   checkPairs,
+  leavesChecker,
   checkScore,
   checkSelect,
   pairLeaves,
@@ -33,7 +34,7 @@ import {
   noLeaves,
   type Fail,
 } from "./verify-parts.ts";
-import { checkTurn, checkWeighting, type CheckLeaves } from "./verify-weight.ts";
+import { checkWeighting } from "./verify-weight.ts";
 
 type Check<K extends NodeKind> = (node: NodeOf<K>, fail: Fail) => void;
 
@@ -45,13 +46,7 @@ function checkCore(node: AttentionCore, fail: Fail): void {
   if (value.length !== 4 || [0, 1, 2].some((n) => !sameSize(value[n]!.size, first.key.axes[n]!.size)))
     fail(`value has axes ${showAxes(value)}, key ${showAxes(first.key.axes)}`);
   checkScore(node, node.score, fail);
-  const over = pairLeaves(node.buffers);
-  const check: CheckLeaves = (e, what, indices, logit) =>
-    checkExpr(e, what, { ...over, indices: new Set(indices), logit }, fail);
-  checkWeighting(node, check, fail);
-  const width = first.query.axes[3]!.size;
-  for (const { turn } of node.regions)
-    if (turn !== null) checkTurn(turn, width.kind === "fixed" ? width.value : 0, check, fail);
+  checkWeighting(node, leavesChecker(node.buffers, fail), fail);
   if (node.prepended !== null) {
     const { key, value: prependedValue } = node.prepended;
     const shape = (axes: readonly Axis[]): string => axes.map(({ size }) => showSize(size)).join(",");

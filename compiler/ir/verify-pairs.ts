@@ -4,6 +4,7 @@ import { blocksOf, findAxis, sameAxes, sameSize, showAxes, showSize, wordsOf } f
 import type { NodeOf } from "./graph-operands.ts";
 import type { Axis, Node, PairCore } from "./graph.ts";
 import { checkExpr, expectAxes, expectLike, noLeaves, type Fail, type LeafRules } from "./verify-parts.ts";
+import { checkTurn, type CheckLeaves } from "./verify-weight.ts";
 
 /** What expressions over a pair may read, the logit excepted. */
 export const pairLeaves = (buffers: readonly Node[]): LeafRules => ({
@@ -11,6 +12,12 @@ export const pairLeaves = (buffers: readonly Node[]): LeafRules => ({
   indices: new Set(["q", "k", "h"]),
   buffers,
 });
+
+/** Checks what an expression of a node reads, given its indices and whether it has the logit. */
+export const leavesChecker =
+  (buffers: readonly Node[], fail: Fail): CheckLeaves =>
+  (e, what, indices, logit) =>
+    checkExpr(e, what, { ...pairLeaves(buffers), indices: new Set(indices), logit }, fail);
 
 function checkBool(e: Expr, what: string, rules: LeafRules, fail: Fail): void {
   checkExpr(e, what, rules, fail);
@@ -57,6 +64,10 @@ export function checkPairs(node: PairCore, fail: Fail): void {
   const over = pairLeaves(node.buffers);
   checkBool(node.mask, "mask", over, fail);
   for (const region of node.regions) checkBool(region.when, "a region", over, fail);
+  const width = first.query.axes[3]?.size;
+  const check = leavesChecker(node.buffers, fail);
+  for (const { turn } of node.regions)
+    if (turn !== null) checkTurn(turn, width?.kind === "fixed" ? width.value : 0, check, fail);
   const last = node.regions.at(-1)!.when;
   if (last.kind !== "constant" || last.value !== 1) fail("the last region is not for all pairs");
 }

@@ -1,9 +1,9 @@
 /** What must hold of an attention's weight, sink and turns. */
-import type { Expr, ExprType } from "./expr.ts";
+import { exprChildren, type Expr, type ExprType } from "./expr.ts";
 import type { AttentionCore, Turn } from "./graph.ts";
+import { checkExpr, noLeaves, type Fail } from "./verify-parts.ts";
 import type { Normaliser } from "./weight.ts";
 
-type Fail = (problem: string) => void;
 /** Checks that an expression reads these indices, and the logit where it may. */
 export type CheckLeaves = (e: Expr, what: string, indices: readonly string[], logit: boolean) => void;
 
@@ -41,6 +41,25 @@ export function checkWeighting(core: AttentionCore, check: CheckLeaves, fail: Fa
   });
 }
 
+/** True when an expression is the same for all `k` of a block of `by` keys, because it reads only numbers of such blocks. */
+function staysInBlocks(root: Expr, by: number): boolean {
+  /** How many keys share the value: of k one, of ⌊x / n⌋ n times as many as of x; null for anything else. */
+  const keysOf = (e: Expr): number | null => {
+    if (e.kind === "index" && e.name === "k") return 1;
+    if (e.kind !== "binary" || e.op !== "floor-div" || e.right.kind !== "constant") return null;
+    const inner = keysOf(e.left);
+    return inner === null ? null : inner * e.right.value;
+  };
+  const seen = new Set<Expr>();
+  const visit = (e: Expr): boolean => {
+    if (seen.has(e)) return true;
+    seen.add(e);
+    const keys = keysOf(e);
+    return keys === null ? exprChildren(e).every(visit) : keys >= by && keys % by === 0;
+  };
+  return visit(root);
+}
+
 /** A region's turn of queries of `width` numbers. */
 export function checkTurn(turn: Turn, width: number, check: CheckLeaves, fail: Fail): void {
   if (turn.rotated > width || turn.rotated < 0 || turn.rotated % 2 !== 0)
@@ -48,6 +67,8 @@ export function checkTurn(turn: Turn, width: number, check: CheckLeaves, fail: F
   if (!(Number.isSafeInteger(turn.by) && turn.by >= 1)) fail(`turns by blocks of ${turn.by} keys`);
   check(turn.position, "a turn's position", pair, false);
   if (turn.position.type === "bool") fail("a turn's position is a bool");
-  check(turn.angle, "a turn's angle", ["m"], false);
-  check(turn.scale, "a turn's scale", ["m"], false);
+  if (!staysInBlocks(turn.position, turn.by)) fail(`a turn's position changes within ${turn.by} keys`);
+  const law = { ...noLeaves, indices: new Set(["m"]) };
+  checkExpr(turn.angle, "a turn's angle", law, fail);
+  checkExpr(turn.scale, "a turn's scale", law, fail);
 }

@@ -10,7 +10,9 @@ describe("random specs", () => {
     const texts = [0, 1, 2].flatMap((n) => specPart("texts", 3, 11).specs(n, 60));
     countFeatures(nodes, counts);
     countFeatures(texts, counts);
-    const total = nodes.length + texts.length;
+    const weights = [0, 1].flatMap((n) => specPart("weights", 6, 11).specs(n, 300));
+    countFeatures(weights, counts);
+    const total = nodes.length + texts.length + weights.length;
     const rare = [...counts].filter(([, count]) => count < total / 100);
     expect(rare).toEqual([]);
   });

@@ -8,7 +8,7 @@ import * as build from "../../compiler/ir/graph-build.ts";
 import { nodeOperands, type NodeOf } from "../../compiler/ir/graph-operands.ts";
 import { nodeKernel } from "../../compiler/backends/cpu/node-kernels.ts";
 import { nodeResults } from "../../compiler/ir/graph-results.ts";
-import type { AttentionCore, Axis, Node, PairCore } from "../../compiler/ir/graph.ts";
+import type { AttentionCore, Axis, Node, PairCore, Turn } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import type { Sizes } from "../../runtime/program.ts";
 import { b, causal, floorDiv, h, k, q, t } from "../support/pair-cases.ts";
@@ -34,6 +34,15 @@ const core = (changes: Partial<PairCore> = {}): PairCore => ({
   buffers: [],
   scale: 0.5,
   ...changes,
+});
+/** Turns queries by blocks of keys. */
+const turnBy = (by: number, position: e.Expr): Turn => ({
+  by,
+  position,
+  angle: e.unary("exp", e.neg(e.toReal(e.index("m")))),
+  scale: e.real(1.1),
+  rotated: 6,
+  layout: "half",
 });
 const two = [region(t, y, e.lt(e.sub(q, k), e.int(9)), "0"), region(t, y, e.bool(true), "1")];
 /** Queries that do not start at position 0. */
@@ -72,6 +81,13 @@ const pairCases: Readonly<Record<string, Node>> = {
   "log-sum-exp": pairs.logSumExpNode({ ...core(), score: e.logit }, "lse"),
   "log-sum-exp of two regions": pairs.logSumExpNode(
     { ...core({ regions: two, mask: e.lt(k, q) }), score: e.unary("tanh", e.logit) },
+    "lse",
+  ),
+  "log-sum-exp of turned queries": pairs.logSumExpNode(
+    {
+      ...core({ regions: [{ ...region(t, y, e.bool(true)), turn: turnBy(7, e.sub(q, floorDiv(k, 7))) }] }),
+      score: e.unary("tanh", e.logit),
+    },
     "lse",
   ),
   "log-sum-exp over blocks of keys": pairs.logSumExpNode(
@@ -237,6 +253,15 @@ function attentionCases(): Readonly<Record<string, Node>> {
       e.sub(e.logit, e.mul(e.real(0.25), e.toReal(e.rank(0, [q, h], inBlock)))),
       [set],
     ),
+    "queries turned by ranks in a set": {
+      ...make(e.and(causal, e.member(0, [q, h], inBlock)), e.logit, [set]),
+      regions: [
+        {
+          ...region(t, y, e.bool(true)),
+          turn: turnBy(8, e.sub(q, e.mul(e.int(8), e.sub(inBlock, e.rank(0, [q, h], inBlock))))),
+        },
+      ],
+    },
     "tables of the batch": make(
       causal,
       e.add(e.mul(e.logit, e.unary("sigmoid", e.load(0, [k]))), e.load(0, [e.int(0)])),

@@ -1,5 +1,6 @@
 /** What kinds of thing random specs have, so that a run can say that it tried each. */
 import { someExpr } from "../../../compiler/ir/expr.ts";
+import type { LoadingPart } from "../../../compiler/ir/graph.ts";
 import { shapeOf } from "../../support/random-values.ts";
 import type { Spec } from "./random-specs.ts";
 
@@ -7,6 +8,35 @@ import type { Spec } from "./random-specs.ts";
 export type Features = Map<string, number>;
 
 const powerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
+
+function weightingOf(
+  { weight, sink, regions, prepended }: Spec["attention"],
+  gradient: Spec["gradient"],
+  length: number,
+): Record<string, boolean> {
+  const block = weight?.block ?? null;
+  const cases = weight?.cases ?? [];
+  const learns = (part: LoadingPart): boolean =>
+    gradient.bufferGradients.some(({ loads }) => loads.some((load) => load.part === part));
+  return {
+    "a weight": weight !== null,
+    "a weight without a row normaliser": weight !== null && weight.row === null,
+    "a weight with prepended keys": weight !== null && prepended !== null,
+    "both normalisers in one case": cases.some(({ row, local }) => row !== null && local),
+    "a read at the first key of a block": cases.some(({ row }) => row === "first"),
+    "a read at the last key of a block": cases.some(({ row }) => row === "last"),
+    "a factor": cases.some(({ factor }) => factor !== null),
+    "blocks over 64": block !== null && block.size > 64,
+    "blocks longer than the text": block !== null && block.size > length,
+    "a short last block": block !== null && length % block.size !== 0,
+    "a learned score of a row": weight !== null && learns("row"),
+    "a learned score of blocks": learns("block"),
+    "a learned factor": learns(0),
+    "a sink": sink !== null,
+    "a learned sink": learns("sink"),
+    "turned queries": regions.some(({ turn }) => turn !== null),
+  };
+}
 
 function featuresOf({ attention, gradient, rotations, sizes, meaning }: Spec): Record<string, boolean> {
   const shape = (node: { axes: typeof attention.axes }): number[] => shapeOf(node.axes, sizes);
@@ -37,6 +67,7 @@ function featuresOf({ attention, gradient, rotations, sizes, meaning }: Spec): R
     "later queries only": sizes["query-start"] > 0,
     "one thread": sizes.threads === 1,
     "several threads": sizes.threads > 1,
+    ...weightingOf(attention, gradient, sizes.length),
   };
 }
 

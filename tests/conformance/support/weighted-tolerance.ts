@@ -15,7 +15,16 @@ const factor = 8;
 const tiny = 2 ** -125;
 
 type Get = (path: string) => Float64Tensor;
-type Sized = ReturnType<typeof sizedEvaluator>;
+/** An expression with its size; `plain` for the logit itself. */
+interface Sized {
+  readonly of: ReturnType<typeof sizedEvaluator>;
+  readonly plain: boolean;
+}
+/** A slope, and its value where it is a constant: then it is exact. */
+interface Slope {
+  readonly of: ReturnType<typeof sizedEvaluator>;
+  readonly known: number | null;
+}
 
 /** A value's share of what may be wrong, for scores and factors of one pair. */
 interface Part {
@@ -84,7 +93,15 @@ export function weightedTolerances(
     return leaves;
   };
   const evaluate = (expr: Expr | null | undefined, otherwise: Expr) => exprEvaluator(expr ?? otherwise);
-  const sized = (expr: Expr | null | undefined): Sized => sizedEvaluator(expr ?? real(1));
+  const sized = (expr: Expr | null | undefined): Sized => ({
+    of: sizedEvaluator(expr ?? real(1)),
+    plain: expr?.kind === "logit",
+  });
+  const slopeOf = (expr: Expr): Slope => ({
+    of: sizedEvaluator(expr),
+    known: expr.kind === "constant" ? expr.value : null,
+  });
+  const keyOf = node.regions.map((_, r) => get(`key${r}`).data);
   const mask = exprEvaluator(node.mask);
   const whens = node.regions.map(({ when }) => exprEvaluator(when));
   const inner = weight.block?.inner ?? null;
@@ -92,16 +109,16 @@ export function weightedTolerances(
   const [rowGuard, blockGuard] = [weight.row, inner].map((one) => evaluate(one?.guard, bool(false)));
   const [rowScore, blockScore] = [weight.row, inner].map((one) => sized(one?.score));
   const slopes = node.weightSlopes;
-  const [rowSlope, blockSlope] = [sized(slopes?.row ?? node.scoreSlope), sized(slopes?.block ?? real(0))];
+  const [rowSlope, blockSlope] = [slopeOf(slopes?.row ?? node.scoreSlope), slopeOf(slopes?.block ?? real(0))];
   const conditions = weight.cases.map(({ when }) => exprEvaluator(when));
   const factors = weight.cases.map((one) => sized(one.factor));
-  const factorSlopes = weight.cases.map((_, n) => sized(slopes?.factors[n] ?? real(0)));
-  const sink = node.sink === null ? null : sized(node.sink);
+  const factorSlopes = weight.cases.map((_, n) => slopeOf(slopes?.factors[n] ?? real(0)));
+  const sink = node.sink === null ? null : sizedEvaluator(node.sink);
   const loads = node.bufferGradients.map(({ loads: own }) =>
     own.map((load) => ({
       part: load.part,
       indices: load.indices.map(exprEvaluator),
-      slope: sized(load.slope),
+      slope: sizedEvaluator(load.slope),
     })),
   );
   const turns = node.regions.map(({ turn }) =>
@@ -114,30 +131,36 @@ export function weightedTolerances(
           factor: exprEvaluator(turn.scale),
         },
   );
-  /** The row turned as region r has it, and the same on absolute values. */
-  const turned = (r: number, row: Float64Array): [Float64Array, Float64Array] => {
-    const [exact, size_] = [row.slice(), row.map(Math.abs)];
-    const turn = turns[r];
-    if (!turn) return [exact, size_];
-    const position = turn.position(leaves);
-    for (let m = 0; m < turn.rotated / 2; m++) {
+  const laws = turns.map((turn) => {
+    if (turn === null) return [];
+    return Array.from({ length: turn.rotated / 2 }, (_, m) => {
       const own = { ...leaves, index: () => m };
-      const [radians, by] = [position * turn.angle(own), turn.factor(own)];
-      const [cos, sin] = [by * Math.cos(radians), by * Math.sin(radians)];
+      return { angle: turn.angle(own), by: turn.factor(own) };
+    });
+  });
+  /** The row turned as region r has it at the present place, and the same on absolute values. */
+  const turned = (r: number, row: Float64Array): [Float64Array, Float64Array] => {
+    const [exact, absolute] = [row.slice(), row.map(Math.abs)];
+    const turn = turns[r];
+    if (!turn) return [exact, absolute];
+    const position = turn.position(leaves);
+    laws[r]!.forEach(({ angle, by }, m) => {
+      const [cos, sin] = [by * Math.cos(position * angle), by * Math.sin(position * angle)];
       const [i, j] = turn.layout === "half" ? [m, m + turn.rotated / 2] : [2 * m, 2 * m + 1];
       [exact[i], exact[j]] = [row[i]! * cos - row[j]! * sin, row[i]! * sin + row[j]! * cos];
-      size_[i] = size_[j] = 2 * Math.abs(by) * (Math.abs(row[i]!) + Math.abs(row[j]!));
-    }
-    return [exact, size_];
+      absolute[i] = absolute[j] = Math.abs(by) * (Math.abs(row[i]!) + Math.abs(row[j]!));
+    });
+    return [exact, absolute];
   };
-  const part = (value: Sized, slope: Sized, values: ExprValues, logitSize: number): Part => {
-    const [own, bend] = [value(values), slope(values)];
+  const part = (value: Sized, slope: Slope, values: ExprValues, logitSize: number): Part => {
+    const own = value.plain ? { value: values.logit(), size: 0 } : value.of(values);
+    if (slope.known !== null) {
+      const steep = Math.abs(slope.known);
+      return { value: own.value, error: own.size + logitSize * steep, steep };
+    }
+    const bend = slope.of(values);
     const steep = Math.abs(bend.value) + bend.size;
-    return {
-      value: own.value,
-      error: own.size + logitSize * steep,
-      steep: steep * (1 + logitSize),
-    };
+    return { value: own.value, error: own.size + logitSize * steep, steep: steep * (1 + logitSize) };
   };
   const none: Part = { value: -Infinity, error: 0, steep: 0 };
 
@@ -149,25 +172,30 @@ export function weightedTolerances(
         const lse = results[1]!.data[out]!;
         place = { b, q: start + row, h, k: NaN, logit: NaN };
         const count = earlyCount + keys;
+        const own = node.regions.map((_, r) => get(`query${r}`).data.slice(out * d, (out + 1) * d));
+        const still = own.map((row_) => [row_, row_.map(Math.abs)] as const);
         const pairs = Array.from({ length: count }, (_, n) => {
           const k = n - earlyCount;
           const isEarly = k < 0;
           at(k, NaN);
           const region = isEarly ? 0 : whens.findIndex((when) => when(leaves) !== 0);
-          const own = get(`query${region}`).data.slice(out * d, (out + 1) * d);
-          const [query, querySize] = isEarly ? [own, own.map(Math.abs)] : turned(region, own);
+          const moves = !isEarly && turns[region] !== null;
+          const [query, querySize] = moves ? turned(region, own[region]!) : still[region]!;
           const keyAt = isEarly ? (n * groups + g) * d : ((b * keys + k) * groups + g) * d;
           const valueAt = isEarly ? (n * groups + g) * e : ((b * keys + k) * groups + g) * e;
-          const keyData = (isEarly ? early!.key : get(`key${region}`)).data;
+          const keyData = isEarly ? early!.key.data : keyOf[region]!;
           const valueData = (isEarly ? early!.value : value).data;
           let [logit, logitSize, reach] = [0, 0, 0];
           for (let i = 0; i < d; i++) {
             logit += node.scale * query[i]! * keyData[keyAt + i]!;
             logitSize += Math.abs(node.scale * querySize[i]! * keyData[keyAt + i]!);
           }
-          for (let i = 0; i < e; i++) reach += Math.abs(upstream[out * e + i]! * valueData[valueAt + i]!);
+          // What nothing weighs reaches nothing.
+          const weighed = isEarly || mask(at(k, logit)) !== 0;
+          for (let i = 0; weighed && i < e; i++)
+            reach += Math.abs(upstream[out * e + i]! * valueData[valueAt + i]!);
           const values = at(k, logit);
-          const plain: Part = { value: logit, error: logitSize, steep: 1 + logitSize };
+          const plain: Part = { value: logit, error: logitSize, steep: 1 };
           const ofRow = isEarly
             ? plain
             : rowGuard!(values) === 0
@@ -175,11 +203,7 @@ export function weightedTolerances(
               : part(rowScore!, rowSlope, values, logitSize);
           const ofBlock =
             isEarly || blockGuard!(values) === 0 ? none : part(blockScore!, blockSlope, values, logitSize);
-          const which = isEarly
-            ? -2
-            : mask(values) === 0
-              ? -1
-              : conditions.findIndex((when) => when(values) !== 0);
+          const which = isEarly ? -2 : weighed ? conditions.findIndex((when) => when(values) !== 0) : -1;
           const bent = which < 0 ? none : part(factors[which]!, factorSlopes[which]!, values, logitSize);
           const places = { k, region, isEarly, keyData, keyAt, valueData, valueAt };
           return { ...places, querySize, reach, logit, ofRow, ofBlock, which, bent };
@@ -230,18 +254,16 @@ export function weightedTolerances(
             error: error * Math.abs(bent.value) + own * bent.error + least,
           };
         });
-        let [deltaSize, deltaError] = [0, 0];
-        pairs.forEach(({ reach }, n) => {
-          deltaSize += weights[n]!.value * reach;
-          deltaError += weights[n]!.error * reach;
-        });
+        let delta = 0;
+        for (let i = 0; i < e; i++)
+          delta += Math.abs(upstream[out * e + i]! * results[0]!.data[out * e + i]!);
         const dRow = shares.map((share) =>
-          weight.row === null ? 0 : share * (amplify * deltaSize + deltaError),
+          weight.row === null ? 0 : (share * (amplify + 1) + least) * delta,
         );
         const dBlock = pairs.map(() => 0);
         const blockMoved = new Map<number, number>();
         pairs.forEach(({ k, which, isEarly, reach }, n) => {
-          const moved = 2 * weights[n]!.error * reach;
+          const moved = weights[n]!.error * reach;
           const read = readAt[n]!;
           if (read !== null && read >= 0) dRow[read]! += moved;
           if (isEarly || which < 0 || !weight.cases[which]!.local) return;
@@ -252,23 +274,24 @@ export function weightedTolerances(
           if (!isEarly)
             dBlock[n]! +=
               blockShares[n]! * (1 + blockAmplify[n]!) * (blockMoved.get(Math.floor(k / size)) ?? 0);
-          const dFactor = which < 0 ? 0 : 2 * rest[n]!.error * pair.reach;
+          const dFactor = which < 0 ? 0 : rest[n]!.error * pair.reach;
           const [toV, toK] = isEarly
             ? [bounds[afterTables + 1]!, bounds[afterTables]!]
             : [boundV, boundK(region)];
-          for (let i = 0; i < e; i++) {
+          for (let i = 0; which !== -1 && i < e; i++) {
             bounds[0]![out * e + i]! += weights[n]!.error * Math.abs(pair.valueData[pair.valueAt + i]!);
             toV[pair.valueAt + i]! += weights[n]!.error * Math.abs(upstream[out * e + i]!);
           }
           const error =
             node.scale * (dRow[n]! * ofRow.steep + dBlock[n]! * ofBlock.steep + dFactor * bent.steep);
           at(k, pair.logit);
-          const [, back] = isEarly
-            ? [null, pair.keyData.slice(pair.keyAt, pair.keyAt + d).map(Math.abs)]
-            : turned(region, pair.keyData.slice(pair.keyAt, pair.keyAt + d));
-          for (let i = 0; i < d; i++) {
-            boundQ(region)[out * d + i]! += error * back[i]!;
-            toK[pair.keyAt + i]! += error * pair.querySize[i]!;
+          if (error !== 0) {
+            const key = pair.keyData.slice(pair.keyAt, pair.keyAt + d);
+            const back = isEarly ? key.map(Math.abs) : turned(region, key)[1];
+            for (let i = 0; i < d; i++) {
+              boundQ(region)[out * d + i]! += error * back[i]!;
+              toK[pair.keyAt + i]! += error * pair.querySize[i]!;
+            }
           }
           if (isEarly) return;
           const values = at(k, pair.logit);
@@ -285,7 +308,7 @@ export function weightedTolerances(
           );
         });
         if (sinkNow !== null) {
-          const share = Math.exp(sinkNow.value - lse) * (amplify * deltaSize + deltaError);
+          const share = Math.exp(sinkNow.value - lse) * (amplify + 1) * delta;
           addLoads((which) => (which === "sink" ? share : 0), at(NaN, NaN));
         }
       }

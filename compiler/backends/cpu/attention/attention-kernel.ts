@@ -26,7 +26,6 @@ import {
   printKnown,
   printScore,
   printSlope,
-  refuseTurns,
   refuseUnprintable,
   type ScoredNode,
 } from "./print-pairs.ts";
@@ -39,7 +38,7 @@ const mostKeyBlocks = 4;
 const keyBlockFloats = 65_536;
 
 /** True for a node whose keys come in tiles: it has a weight, or turns queries by blocks of keys. */
-const hasTiles = (node: AttentionNode | AttentionGradientNode): boolean =>
+const hasTiles = (node: Pick<AttentionNode, "weight" | "regions">): boolean =>
   node.weight !== null || node.regions.some(({ turn }) => turn !== null);
 
 /** The kernel of an attention node. Buffers: operands, output, log-sum-exp, scratch. */
@@ -51,8 +50,8 @@ export function attentionKernel(node: AttentionNode): NodeKernel {
 /** The kernel of a log-sum-exp: attention without values. Buffers: operands, result, scratch. */
 export function logSumExpKernel(node: LogSumExpNode): NodeKernel {
   refuseUnprintable(node, node.score);
-  refuseTurns(node);
-  return forwardKernel({ ...node, value: null, prepended: null, sink: null });
+  const whole = { ...node, value: null, prepended: null, weight: null, sink: null };
+  return hasTiles(whole) ? weightedKernel(whole) : forwardKernel(whole);
 }
 
 function forwardKernel(node: CalledNode & ScoredNode & Pick<AttentionNode, "sink">): NodeKernel {

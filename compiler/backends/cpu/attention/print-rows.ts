@@ -9,9 +9,9 @@ import {
   pairScope,
   printLoadGradients,
   queryScope,
-  type AnyAttention,
   type Pairs,
 } from "./print-pairs.ts";
+import type { WeighedNode } from "./print-weights.ts";
 
 /** A loop over vectors of queries around `body`, for an expression that needs no key but `k`. */
 function printQueries(pairs: Pairs, of: Expr, store: (value: Fragment) => Fragment): Fragment {
@@ -94,7 +94,7 @@ function lawLeaves({ slots }: Pairs): ExprLeaves {
 
 /** Functions of a node's turns, and the statements that fill them into `whole.turn`, where `a` is the call. */
 export function printTurns(
-  node: AnyAttention,
+  node: WeighedNode,
   pairs: Pairs,
   entry: Fragment,
 ): { readonly text: Fragment; readonly set: Fragment } {

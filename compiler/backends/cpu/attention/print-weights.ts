@@ -1,6 +1,6 @@
 /** Prints what a tile of pairs goes through in an attention with weights: scores, weights, and backward their slopes. */
 import { bool, or, type Expr } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, LoadingPart } from "../../../ir/graph.ts";
+import type { AttentionGradientNode, AttentionNode, LoadingPart, PairCore } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import type { Normaliser, Weight, WeightCase } from "../../../ir/weight.ts";
 import type { ExprPrinter } from "../print-expr.ts";
@@ -10,12 +10,17 @@ import {
   printLoadGradients,
   printLoops,
   printStore,
-  type AnyAttention,
   type Pairs,
 } from "./print-pairs.ts";
 
+/** Attention, its gradient, or what stands for a log-sum-exp: attention without values. */
+export interface WeighedNode
+  extends PairCore, Pick<AttentionNode, "site" | "score" | "weight" | "sink" | "prepended"> {
+  readonly value: AttentionNode["value"] | null;
+}
+
 /** The weight of a node; plain attention is one softmax over the pairs that the mask shows. */
-export const weightOf = (node: AnyAttention): Weight =>
+export const weightOf = (node: WeighedNode): Weight =>
   node.weight ?? {
     row: { guard: node.mask, score: node.score },
     block: null,
@@ -23,13 +28,13 @@ export const weightOf = (node: AnyAttention): Weight =>
   };
 
 /** Where a tile has anything to do: weighed pairs, and keys that the row counts. A block is in one tile whole. */
-export function seenBy(node: AnyAttention): Expr {
+export function seenBy(node: WeighedNode): Expr {
   const guard = weightOf(node).row?.guard ?? null;
   return guard === null || guard === node.mask ? node.mask : or(node.mask, guard);
 }
 
 /** The part that loads of the row's score belong to. */
-const rowPart = (node: AnyAttention): LoadingPart => (node.weight === null ? "score" : "row");
+const rowPart = (node: WeighedNode): LoadingPart => (node.weight === null ? "score" : "row");
 
 const here = c`j * LCTX_QB + v`;
 const none = c`lctx_splat_real(0.0f)`;
@@ -52,7 +57,7 @@ ${printLoops(pairs, printer, choice, c``, body, c`y->w->area`)}}
 }
 
 /** Logits to scores of the normalisers: `y->row` and `y->block`. */
-export function printScores(pairs: Pairs<AnyAttention>, entry: Fragment): Fragment {
+export function printScores(pairs: Pairs<WeighedNode>, entry: Fragment): Fragment {
   const weight = weightOf(pairs.node);
   const printer = pairPrinter(pairs);
   const choice = printChoice(pairs.node, printer);
@@ -79,7 +84,7 @@ interface PrintedCase {
 
 /** Statements that find each pair's case and its shares. */
 function printCases(
-  node: AnyAttention,
+  node: WeighedNode,
   printer: ExprPrinter,
 ): { readonly text: Fragment; readonly cases: readonly PrintedCase[] } {
   const { cases, block } = weightOf(node);
@@ -116,7 +121,7 @@ const productOf = ({ shares, factor }: PrintedCase): Fragment =>
   factor === null ? shares : c`${shares} * ${factor}`;
 
 /** Forward: shares to weights. */
-export function printWeights(pairs: Pairs<AnyAttention>, entry: Fragment): Fragment {
+export function printWeights(pairs: Pairs<WeighedNode>, entry: Fragment): Fragment {
   const printer = pairPrinter(pairs);
   const choice = printChoice(pairs.node, printer);
   const { text, cases } = printCases(pairs.node, printer);

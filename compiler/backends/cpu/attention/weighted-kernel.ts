@@ -1,6 +1,6 @@
 /** Kernels of attention with weights or turned queries, and of its gradient: tiles of whole blocks of keys. */
 import type { Size } from "../../../../runtime/program.ts";
-import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
+import type { AttentionGradientNode } from "../../../ir/graph.ts";
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
@@ -19,7 +19,7 @@ import {
   tableShares,
   type Shape,
 } from "./attention-entry.ts";
-import { AttentionSlots, isPlainScore, pairsOf, printKnown, type AnyAttention } from "./print-pairs.ts";
+import { AttentionSlots, isPlainScore, pairsOf, printKnown } from "./print-pairs.ts";
 import { printSink, printSinkSlope, printTurns } from "./print-rows.ts";
 import {
   printScoreGradients,
@@ -28,6 +28,7 @@ import {
   printWeights,
   seenBy,
   weightOf,
+  type WeighedNode,
 } from "./print-weights.ts";
 import { sinkText } from "./sink-text.ts";
 import { tileText } from "./tile-text.ts";
@@ -54,7 +55,7 @@ interface Tiles {
   readonly turned: boolean;
 }
 
-function tilesOf(node: AnyAttention): Tiles {
+function tilesOf(node: WeighedNode): Tiles {
   const size = node.weight?.block?.size ?? null;
   const turns = node.regions.flatMap(({ turn }) => (turn === null ? [] : [turn.by]));
   const whole = (of: number): number => (of >= block ? of : Math.floor(block / of) * of);
@@ -69,7 +70,7 @@ const turningFloats = (tiles: Tiles, d: number): number =>
   tiles.turned ? block * (6 * padded(d) + tiles.rows) : 0;
 
 /** The part of the entries that both directions share: the call, then the tiles around it. */
-function printWhole(node: AnyAttention, tiles: Tiles, sets: readonly Fragment[]): Fragment {
+function printWhole(node: WeighedNode, tiles: Tiles, sets: readonly Fragment[]): Fragment {
   const weight = weightOf(node);
   return c`  lctx_weighted whole = {0};
   whole.tile = ${tiles.keys}, whole.block = ${tiles.block}, whole.area = ${block * tiles.rows};
@@ -79,7 +80,7 @@ ${joinFragments(sets, c``)}  whole.core = call;
 }
 
 /** The kernel of an attention node with a weight or turns. Buffers: operands, output, log-sum-exp, scratch. */
-export function weightedKernel(node: AttentionNode): NodeKernel {
+export function weightedKernel(node: WeighedNode): NodeKernel {
   const shape = shapeOf(node);
   const slots = new AttentionSlots();
   const pairs = pairsOf(node, slots);
@@ -91,6 +92,9 @@ export function weightedKernel(node: AttentionNode): NodeKernel {
   const fixed = block * (regions * d + e + 3) + areas + values + turningFloats(tiles, d);
   const print = (entry: Fragment): Fragment => {
     const core = printCore(node, shape, !isPlainScore(node));
+    // Without values there is no output: the log-sum-exp comes first.
+    const output = node.value === null ? c`` : c`call.output = buffers[${core.next}], `;
+    const next = core.next + (node.value === null ? 0 : 1);
     const turns = printTurns(node, pairs, entry);
     const sink = node.sink === null ? c`` : printSink(pairs, node.sink, entry);
     const setSink = node.sink === null ? c`` : c`  whole.sink = sink_${entry};\n`;
@@ -98,8 +102,8 @@ export function weightedKernel(node: AttentionNode): NodeKernel {
 void ${entry}(void *const *buffers, const int64_t *sizes, const float *scalars) {
 ${core.text}${functions(entry, node)}  const lctx_attention *a = &call;
   (void)a;
-  call.output = buffers[${core.next}], call.lse = buffers[${core.next + 1}];
-  call.scratch = buffers[${core.next + 2}];
+  ${output}call.lse = buffers[${next}];
+  call.scratch = buffers[${next + 1}];
   call.per_thread = ${Math.ceil(fixed / 16) * 16} + (call.keys + 15) / 16 * 16;
 ${printWhole(node, tiles, [turns.set, setSink])}  whole.scores = scores_${entry}, whole.weights = weights_${entry};
   lctx_weighted_forward(&whole);
@@ -116,7 +120,7 @@ ${printWhole(node, tiles, [turns.set, setSink])}  whole.scores = scores_${entry}
 }
 
 /** Floats of a thread of the backward: a tile of keys, or what plain attention's kernels need for keys before the text. */
-function threadFloats(node: AnyAttention, shape: Shape, tiles: Tiles, perQuery: number): number {
+function threadFloats(node: WeighedNode, shape: Shape, tiles: Tiles, perQuery: number): number {
   const regions = node.regions.length;
   const { d, e } = shape;
   const perKey = regions * (d + padded(d)) + e + padded(e);
