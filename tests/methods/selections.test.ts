@@ -113,3 +113,26 @@ describe("a gate that a teacher trains", () => {
     );
   });
 });
+
+describe("a weight of two levels", () => {
+  const block = 8;
+
+  it("is that of the paper, in training", () => {
+    const make = seen("landmark", `Landmark(block: ${block}, keep: 2)`, "training");
+    eachShape([1, block - 1, block, block + 1, 43], (shape, seed) => {
+      const one = make(shape, seed);
+      expect(difference(one, (row) => dense.landmark(row, block))).toBeLessThan(1e-9);
+      if (shape.length === 43) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+    });
+  });
+
+  it("is a softmax where it says so", () => {
+    const text = `attention Plain() { mask q >= k
+      let p[h, q, k] = softmax[k if q >= k] s
+      weight = p
+    }`;
+    eachShape([9], (shape, seed) =>
+      expect(difference(elaborated(text, "Plain()", shape, "training", seed), dense.causal)).toBeLessThan(1e-9),
+    );
+  });
+});
