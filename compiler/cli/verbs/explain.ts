@@ -58,7 +58,8 @@ function explainClauses(spec: CheckedSpec): number {
 function explainMasks(spec: CheckedSpec, options: ExplainOptions): number {
   for (const mask of masksOf(spec.project, options.length ?? 24)) {
     say(maskText(mask.grid, process.stdout.columns || 100));
-    say(`  density   ${(100 * mask.density).toFixed(1)} % of pairs`);
+    const share = `${(100 * mask.density).toFixed(1)} % of pairs`;
+    say(`  density   ${mask.atMost ? `at most ${share}, as a selection decides` : share}`);
     say(`  mask      ${showExpr(mask.meaning.mask)}`);
     say(`  score     ${showExpr(mask.meaning.score)}`);
     if (mask.meaning.regions.length > 1) say(`  regions   ${mask.meaning.regions.length} rotations`);
