@@ -172,7 +172,7 @@ function attend(
   const [binder] = binders;
   if (binders.length !== 1 || binder === undefined) return refuse("`attend` over several indices");
   const key = binder.name;
-  const isDim = (name: string): boolean => ["axis", "dim"].includes(tables.variable(name)!.role);
+  const isDim = (name: string): boolean => ["axis", "dim"].includes(tables.variable(name)?.role ?? "");
   const own = [...freeIndices(queries)];
   const [dim, ...moreDims] = own.filter((name) => isDim(name) && freeIndices(keys).has(name));
   const [out, ...moreOut] = [...freeIndices(values)].filter(isDim);
@@ -294,11 +294,11 @@ export function evaluateRope(
   const turning = tables.shape.rotation;
   if (turning === undefined || turning === null) return scalar(value);
   const all = tables.ordered(freeIndices(value));
-  const dims = all.filter((name) => tables.variable(name)!.role === "dim");
-  const wide = dims.length > 0 ? dims : all.filter((name) => tables.variable(name)!.role === "axis");
+  const dims = all.filter((name) => tables.variable(name)?.role === "dim");
+  const wide = dims.length > 0 ? dims : all.filter((name) => tables.variable(name)?.role === "axis");
   const [dim, ...moreDims] = wide;
   const [row, ...moreRows] = [...freeIndices(position)];
-  const several = moreDims.length + moreRows.length > 0;
+  const several = moreDims.length + moreRows.length > 0 || row === dim;
   const others = all.filter((name) => name !== row && tables.isPosition(name));
   if (dim === undefined || row === undefined || several || others.length > 0 || !all.includes(row))
     return refuse("a rotation of this table");
