@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { join } from "node:path";
 import { instantiateAttention } from "../../compiler/check/instantiate-attention.ts";
-import { checkSpec } from "../../compiler/compile.ts";
+import { checkSpec, compileRecipe } from "../../compiler/compile.ts";
 import { Reporter } from "../../compiler/diagnostics/reporter.ts";
 import { splitWeight } from "../../compiler/lower/split-weight.ts";
 import { methodSetting } from "../methods/support.ts";
@@ -98,4 +98,46 @@ describe("refused", () => {
       ),
     ).toEqual([]);
   });
+});
+
+describe("a loss of teachers", () => {
+  const codes = (clauses: string, adapt: string): readonly string[] => {
+    const text = `import std.masks { causal }
+
+attention A() {
+  blocks i by 4
+  blocks j by 4
+  param w[h, d]
+  let p[h, q, k] = softmax[k if causal] s
+  let gate[h, i, j] = softmax[j if j <= i] sum[d] (mean[q in i] Q) * (mean[k in j] K) * w
+  mask causal
+  ${clauses}
+}
+
+model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   attention A() }
+${adapt}
+train Small {
+  data       tokens "text.txt"
+  loss       teach
+  optimizer  adamw(lr: 1e-3)
+  schedule   constant over 10
+  batch      2 sequences
+}
+`;
+    const { project, diagnostics } = checkSpec(path, text, diskHost);
+    expect(diagnostics.map(({ code, title }) => `${code}: ${title}`)).toEqual([]);
+    const reporter = new Reporter();
+    compileRecipe(project!.recipes.get("Small")!, reporter);
+    return reporter.diagnostics.map(({ code }) => code);
+  };
+  const teach = "teach gate by kl from normalize[j] (max[q in i, k in j] p)";
+
+  it("is built where it reaches all that trains", () =>
+    expect(codes(teach, "adapt Small { train attn.w }")).toEqual([]));
+  it("is refused for weights that it does not reach", () =>
+    expect(codes(teach, "")).toEqual(["teach-leaves-weights"]));
+  it("is refused without a teacher for the validation text", () =>
+    expect(codes(`when training { ${teach} }`, "adapt Small { train attn.w }")).toEqual([
+      "teach-not-evaluated",
+    ]));
 });

@@ -8,6 +8,7 @@ import { compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
 import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { printGraph } from "../../ir/print-graph.ts";
 import { showExpr } from "../../ir/print-expr.ts";
 import { masksOf } from "../attention-masks.ts";
@@ -74,11 +75,13 @@ function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
   const trained = model.parameters.filter((each) => each.trainable).map((each) => each.path);
   const names: string[] = [];
   let found: string | null = null;
-  const graphs = stageGraphs(model, trained, (phase, pass, graph) => {
+  const recipe = [...spec.project.recipes.values()].find((each) => each.model === model);
+  const after = (phase: string, pass: { readonly name: string }, graph: Graph): void => {
     if (phase !== "train") return;
     names.push(pass.name);
     if (pass.name === options.after) found = printGraph(graph);
-  });
+  };
+  const graphs = stageGraphs(model, trained, after, recipe?.stages[0]?.loss.objective);
   if (options.after !== undefined && found === null)
     throw new UsageError(`no pass is called ${JSON.stringify(options.after)}`, `passes: ${names.join(", ")}`);
   say(found ?? printGraph(graphs.train));
