@@ -6,12 +6,14 @@ import { buildProgram } from "./build-program.ts";
 import type { Model } from "./check/model/model.ts";
 import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
+import type { Span } from "./source/span.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import type { Reporter } from "./diagnostics/reporter.ts";
 import type { AttentionPhase } from "./ir/attention-meaning.ts";
 import type { Graph } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
+import { splitWeight } from "./lower/split-weight.ts";
 import { recipeToSettings } from "./lower/recipe-to-settings.ts";
 import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
@@ -53,17 +55,32 @@ export function stageGraphs(
   model: Model,
   trained: readonly string[],
   after: (phase: keyof StageGraphs, pass: GraphPass, graph: Graph) => void = () => {},
+  objective: RecipeStage["loss"]["objective"] = "next_token",
 ): StageGraphs {
+  const output = objective === "teach" ? "teach" : "loss";
   const optimise = (phase: keyof StageGraphs, graph: Graph): Graph =>
     optimizeGraph(graph, (pass, result) => after(phase, pass, result));
   return {
-    loss: optimise("loss", modelToGraph(model, { phase: "evaluation", output: "loss" })),
-    train: optimise(
-      "train",
-      differentiate(modelToGraph(model, { phase: "training", output: "loss" }), trained),
-    ),
+    loss: optimise("loss", modelToGraph(model, { phase: "evaluation", output })),
+    train: optimise("train", differentiate(modelToGraph(model, { phase: "training", output }), trained)),
     logits: optimise("logits", modelToGraph(model, { phase: "decoding", output: "logits" })),
   };
+}
+
+/** False after a report that teachers say nothing to a weight that is to be trained. */
+function reachedByTeachers(
+  model: Model,
+  trained: readonly string[],
+  stage: RecipeStage,
+  reporter: Reporter,
+): boolean {
+  const graph = modelToGraph(model, { phase: "training", output: "teach" });
+  const read = new Set(graph.nodes.flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
+  const [path, ...others] = trained.filter((each) => !read.has(each));
+  if (path === undefined) return true;
+  const weights = `\`${path}\`${others.length === 0 ? "" : ` and ${others.length} more`}`;
+  reporter.add(messages.teachLeavesWeights({ weights }, stage.loss.span));
+  return false;
 }
 
 function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): CompiledStage | null {
@@ -71,7 +88,9 @@ function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): Com
   const rule = optimizerToRule(stage.optimizer, reporter);
   if (rule === null) return null;
   const trained = own.parameters.filter((parameter) => parameter.trainable).map(({ path }) => path);
-  const graphs = stageGraphs(own, trained);
+  const { objective } = stage.loss;
+  if (objective === "teach" && !reachedByTeachers(own, trained, stage, reporter)) return null;
+  const graphs = stageGraphs(own, trained, undefined, objective);
   const { program, sources } = buildProgram({
     name: model.name,
     graphs,
@@ -84,9 +103,12 @@ function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): Com
 
 /** Says what the spec means and no kernel computes: leaving it out would train something else. */
 function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
-  for (const { loss } of recipe.stages)
-    if (loss.objective !== "next_token")
-      reporter.add(messages.lossNotRun({ name: loss.objective }, loss.span));
+  for (const { loss } of recipe.stages) {
+    const teaches = termOrder(recipe.model.output).some(
+      (term) => term.kind === "attention" && term.instance.phases.evaluation.teachers.length > 0,
+    );
+    if (loss.objective === "teach" && !teaches) reporter.add(messages.teachNotEvaluated(loss.span));
+  }
   refuseAttentions(recipe.model, ["training", "evaluation", "decoding"], reporter);
 }
 
@@ -94,9 +116,16 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
 function refuseAttentions(model: Model, phases: readonly AttentionPhase[], reporter: Reporter): void {
   for (const term of termOrder(model.output)) {
     if (term.kind !== "attention") continue;
-    for (const phase of phases)
-      for (const { what, span } of term.instance.phases[phase].unsupported)
-        reporter.add(messages.attentionNotRun({ what, attention: term.site }, span));
+    const refuse = (what: string, span: Span): void =>
+      reporter.add(messages.attentionNotRun({ what, attention: term.site }, span));
+    for (const phase of phases) {
+      const { unsupported, weight } = term.instance.phases[phase];
+      for (const { what, span } of unsupported) refuse(what, span);
+      if (weight === null) continue;
+      const { reason } = splitWeight(weight.value);
+      if (reason !== null) refuse(reason, weight.span);
+      else if (term.prepended.length > 0) refuse("a weight beside learned keys before the text", weight.span);
+    }
   }
 }
 

@@ -74,6 +74,10 @@ function readParameters(
       const axes: { name: string; size: number }[] = [];
       for (const axis of table.axes) {
         const name = axis.name.text;
+        if (axes.some((known) => known.name === name)) {
+          mistake(reporter, "name-repeated", axis.name.span, { name });
+          return null;
+        }
         const size = axis.size === null ? sizes.get(name) : evaluateCount(axis.size, name, scope, reporter);
         if (size === null) return null;
         if (size === undefined) {

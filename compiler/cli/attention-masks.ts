@@ -1,9 +1,11 @@
 /** The masks of a spec's attentions as grids of visible pairs, for pictures and densities. */
 import type { AttentionMeaning, AttentionPhase, AttentionShape } from "../ir/attention-meaning.ts";
+import { someExpr } from "../ir/expr.ts";
 import { exprEvaluator, noValues } from "../ir/evaluate-expr.ts";
 import { parseFile } from "../../grammar/parse.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
 import { checkProject, type CheckedProject } from "../check/check.ts";
+import { withoutSelections } from "../check/attention/selection-bounds.ts";
 import type { Definition, Environment } from "../check/environment.ts";
 import { instantiateAttention } from "../check/instantiate-attention.ts";
 import { bindArguments } from "../check/static.ts";
@@ -19,6 +21,8 @@ export interface NamedMask {
   readonly grid: MaskGrid;
   /** Share of visible pairs among all. */
   readonly density: number;
+  /** True where a selection decides: then the grid shows all that it may choose. */
+  readonly atMost: boolean;
 }
 
 const heads = 8;
@@ -155,6 +159,13 @@ export function masksOf(project: CheckedProject, length: number, name?: string):
         `${definition.name} cannot be drawn at length ${length}: ${reporter.diagnostics[0]?.title ?? "it has parameters without defaults"}`,
         "choose another --length, or give its parameters defaults",
       );
+    // What a selection chooses depends on the text; what it may choose does not.
+    const { item } = definition;
+    const widest = item.kind === "attention" ? withoutSelections(item) : item;
+    const bounds =
+      value === null || widest === item
+        ? instance
+        : instantiateAttention({ ...value, definition: { ...definition, item: widest } }, shape, reporter);
     const groups = new Map<unknown, AttentionPhase[]>();
     for (const phase of ["training", "evaluation", "decoding"] as const) {
       const { mask } = instance.phases[phase];
@@ -162,8 +173,11 @@ export function masksOf(project: CheckedProject, length: number, name?: string):
     }
     return [...groups.values()].map((phases): NamedMask => {
       const meaning = instance.phases[phases[0]!];
-      const title = phases.length === 3 ? definition.name : `${definition.name}: ${phases.join(", ")}`;
-      return { attention: definition.name, phases, meaning, ...drawn(meaning, length, title) };
+      const atMost = someExpr(meaning.mask, (e) => e.kind === "set");
+      const shown = atMost ? bounds!.phases[phases[0]!] : meaning;
+      const name = atMost ? `${definition.name}, at most` : definition.name;
+      const title = phases.length === 3 ? name : `${name}: ${phases.join(", ")}`;
+      return { attention: definition.name, phases, meaning, atMost, ...drawn(shown, length, title) };
     });
   });
 }

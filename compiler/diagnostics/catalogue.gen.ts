@@ -521,17 +521,6 @@ export const catalogue: readonly MessageEntry[] = [
     "right": null
   },
   {
-    "code": "loss-not-run",
-    "area": "command",
-    "severity": "error",
-    "title": "`loss {name}` cannot be run yet",
-    "label": "no program for this",
-    "help": "check works; to train, write `loss next_token`",
-    "why": "Checking a spec covers the whole language; programs are built only from what the kernels compute exactly. The message\ncomes when the spec is built, not when it is checked.",
-    "wrong": null,
-    "right": null
-  },
-  {
     "code": "override-form",
     "area": "command",
     "severity": "error",
@@ -572,6 +561,28 @@ export const catalogue: readonly MessageEntry[] = [
     "label": "a published checkpoint",
     "help": "check works; to train, declare the model with `decoder { … }`, or start from a run with `--weights`",
     "why": "Checking a spec with published weights works; building it needs the weights, and their import is not part of lctx yet.\nThe message comes when the spec is built, not when it is checked.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "teach-leaves-weights",
+    "area": "command",
+    "severity": "error",
+    "title": "`loss teach` says nothing to {weights}",
+    "label": "trains weights that no teacher reaches",
+    "help": "train what the teachers reach alone: `adapt … { train attn.… }`",
+    "why": "The loss `teach` depends on the attention layers and what lies before them. A weight behind the last one, such as the\nhead, gets no gradient from it.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "teach-not-evaluated",
+    "area": "command",
+    "severity": "error",
+    "title": "`loss teach` has no teacher to evaluate with",
+    "label": "no attention teaches outside `when training`",
+    "help": "write `teach` outside of `when training`, so that the loss of the validation text is known too",
+    "why": "The loss of the validation text is the loss that is trained: it needs the same teachers.",
     "wrong": null,
     "right": null
   },
@@ -651,6 +662,17 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "A prompt stands once before a whole row. Where several texts share the row, only one of them could see it.",
     "wrong": "attention Inside() {\n  mask q >= k and document[q] == document[k]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Inside() }\n\nadapt Small {\n  prompt(length: 2) on embed\n}\n",
     "right": "attention Inside() {\n  mask q >= k and document[q] == document[k]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Inside() }\n\nadapt Small {\n  prefix(length: 2) on attn\n}\n"
+  },
+  {
+    "code": "adapter-tokens-tables",
+    "area": "model",
+    "severity": "error",
+    "title": "`{attention}` makes tables of the text, and tokens before it are no part of them",
+    "label": "puts tokens before the text",
+    "help": "learned keys and values stand beside the tables: `prefix() on attn`",
+    "why": "Blocks, selections and teachers of an attention count the positions of the text. A prompt would shift all of them.",
+    "wrong": "attention Near() {\n  blocks c by 4\n  let mid[h, c, d] = mean[k in c] K\n  select kept[h, q] from c by dot[d](Q, mid) top 2 always c == c(q) where c <= c(q)\n  mask q >= k and c(k) in kept[h, q]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Near() }\n\nadapt Small {\n  prompt(length: 2) on embed\n}\n",
+    "right": "attention Near() {\n  blocks c by 4\n  let mid[h, c, d] = mean[k in c] K\n  select kept[h, q] from c by dot[d](Q, mid) top 2 always c == c(q) where c <= c(q)\n  mask q >= k and c(k) in kept[h, q]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Near() }\n\nadapt Small {\n  prefix(length: 2) on attn\n}\n"
   },
   {
     "code": "adapter-train-overlap",

@@ -146,9 +146,6 @@ export const messages = {
   /** {what} of `{attention}` cannot be run yet */
   attentionNotRun: (holes: { readonly what: Hole; readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"attention-not-run","severity":"error","title":"{what} of `{attention}` cannot be run yet","label":"no kernel for this","help":"`lctx check` and `lctx explain` work; to run the model, choose an attention without it"}, holes, span, extras),
-  /** `loss {name}` cannot be run yet */
-  lossNotRun: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
-    buildDiagnostic({"code":"loss-not-run","severity":"error","title":"`loss {name}` cannot be run yet","label":"no program for this","help":"check works; to train, write `loss next_token`"}, holes, span, extras),
   /** `{text}` is not of the form path=value */
   overrideForm: (holes: { readonly text: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"override-form","severity":"error","title":"`{text}` is not of the form path=value","label":"no path and value","help":"write `--set Model.setting=value` or `--set train.clause=value`"}, holes, span, extras),
@@ -161,6 +158,12 @@ export const messages = {
   /** weights of `{id}` cannot be loaded yet */
   pretrainedNotLoaded: (holes: { readonly id: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"pretrained-not-loaded","severity":"error","title":"weights of `{id}` cannot be loaded yet","label":"a published checkpoint","help":"check works; to train, declare the model with `decoder { … }`, or start from a run with `--weights`"}, holes, span, extras),
+  /** `loss teach` says nothing to {weights} */
+  teachLeavesWeights: (holes: { readonly weights: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"teach-leaves-weights","severity":"error","title":"`loss teach` says nothing to {weights}","label":"trains weights that no teacher reaches","help":"train what the teachers reach alone: `adapt … { train attn.… }`"}, holes, span, extras),
+  /** `loss teach` has no teacher to evaluate with */
+  teachNotEvaluated: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"teach-not-evaluated","severity":"error","title":"`loss teach` has no teacher to evaluate with","label":"no attention teaches outside `when training`","help":"write `teach` outside of `when training`, so that the loss of the validation text is known too"}, {}, span, extras),
   /** {count} more messages are not shown */
   moreNotShown: (holes: { readonly count: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"more-not-shown","severity":"remark","title":"{count} more messages are not shown","label":"","help":"mend the first ones; many of the others may follow from them"}, holes, span, extras),
@@ -182,6 +185,9 @@ export const messages = {
   /** `{attention}` tells documents apart, and tokens before the text belong to none */
   adapterTokensDocuments: (holes: { readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"adapter-tokens-documents","severity":"error","title":"`{attention}` tells documents apart, and tokens before the text belong to none","label":"puts tokens before the text","help":"learned keys and values are seen from every document: `prefix() on attn`"}, holes, span, extras),
+  /** `{attention}` makes tables of the text, and tokens before it are no part of them */
+  adapterTokensTables: (holes: { readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"adapter-tokens-tables","severity":"error","title":"`{attention}` makes tables of the text, and tokens before it are no part of them","label":"puts tokens before the text","help":"learned keys and values stand beside the tables: `prefix() on attn`"}, holes, span, extras),
   /** `{site}` is adapted and trained as well */
   adapterTrainOverlap: (holes: { readonly site: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"adapter-train-overlap","severity":"error","title":"`{site}` is adapted and trained as well","label":"its own weights train here","help":"an adapter stands beside frozen weights: drop one of the two"}, holes, span, extras),

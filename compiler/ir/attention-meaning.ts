@@ -49,7 +49,7 @@ export interface AttentionMeaning {
   /** Over the logit. */
   readonly score: Expr;
   /** What replaces softmax(mask, score); null: nothing does. */
-  readonly weight: WeightExpr | null;
+  readonly weight: { readonly value: WeightExpr; readonly span: Span } | null;
   readonly buffers: readonly AttentionBuffer[];
   /** First matching region wins; the last one's `when` is true. Positions are used only when the model has a rotation. */
   readonly regions: readonly RotationRegion[];

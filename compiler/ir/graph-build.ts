@@ -41,18 +41,21 @@ export function checked<K extends NodeKind>(node: NodeOf<K>): NodeOf<K> {
   return node;
 }
 
-/** Batch data. `loss-scale` has no axes; the others are [b, t]. */
-export const inputNode = (name: InputNode["name"], at: Place = name): NodeOf<"input"> =>
-  checked<"input">({
-    kind: "input",
-    name,
-    axes:
-      name === "loss-scale"
-        ? []
-        : [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0, by: 1 })],
-    dtype: name === "loss-scale" ? "f32" : "i32",
-    ...placed(at),
-  });
+const madeInputs = new Map<InputNode["name"], NodeOf<"input">>();
+
+/** Batch data. `loss-scale` has no axes; the others are [b, t]. A graph has one node of each, wherever it is read. */
+export function inputNode(name: InputNode["name"]): NodeOf<"input"> {
+  const known = madeInputs.get(name);
+  if (known !== undefined) return known;
+  const axes =
+    name === "loss-scale"
+      ? []
+      : [axis("b", { kind: "batch" }), axis("t", { kind: "length", plus: 0, by: 1 })];
+  const dtype = name === "loss-scale" ? "f32" : "i32";
+  const made = checked<"input">({ kind: "input", name, axes, dtype, ...placed(name) });
+  madeInputs.set(name, made);
+  return made;
+}
 
 /** A trained or frozen tensor; its axes have fixed sizes. */
 export const parameterNode = (

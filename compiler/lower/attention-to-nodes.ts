@@ -2,14 +2,18 @@
 import type { AttentionTerm, Term } from "../check/model/term.ts";
 import type { AttentionMeaning, AttentionPhase } from "../ir/attention-meaning.ts";
 import * as ir from "../ir/expr.ts";
+import type { WeightExpr } from "../ir/weight.ts";
+import { plainScoreOf, splitWeight } from "./split-weight.ts";
 import { batchAxis, lengthSize, axis } from "../ir/graph-axes.ts";
 import { fillHoles } from "../ir/graph-build-pairs.ts";
 import {
   attentionNode,
   concatNode,
   inputNode,
+  mapNode,
   reshapeNode,
   rotateNode,
+  type AttentionParts,
   type Place,
 } from "../ir/graph-build.ts";
 import type { Node } from "../ir/graph.ts";
@@ -70,27 +74,46 @@ export function lowerAttention(
       : asHole(rotate(key, "k", region.keyPosition), "g", at);
   };
   const { buffers, teachers } = filledTables(meaning, term, node, fill);
-  const output = attentionNode(
-    {
-      regions: regions.map((region) => ({
-        query: region.turn === null ? rotate(query, "q", region.queryPosition) : query,
-        key: rotate(key, "k", region.keyPosition),
-        when: region.when,
-        turn: region.turn === null || rotation === null ? null : { ...rotation, ...region.turn },
-      })),
-      value,
-      mask: meaning.mask,
-      score: meaning.score,
-      buffers,
-      scale: term.scale,
-      prepended: prependedOf(term, node, at),
-    },
-    at,
-  );
+  const parts = {
+    regions: regions.map((region) => ({
+      query: region.turn === null ? rotate(query, "q", region.queryPosition) : query,
+      key: rotate(key, "k", region.keyPosition),
+      when: region.when,
+      turn: region.turn === null || rotation === null ? null : { ...rotation, ...region.turn },
+    })),
+    value,
+    mask: meaning.mask,
+    score: meaning.score,
+    buffers,
+    scale: term.scale,
+    prepended: prependedOf(term, node, at),
+  };
+  const output =
+    meaning.weight === null ? attentionNode(parts, at) : weighedNodes(parts, meaning.weight.value, at);
   const names = term.axes.map((own) => own.name);
   if (output.axes.slice(2).every((own, n) => own.name === names[n])) return { output, teachers };
   const renamed = output.axes.map((own, n) => (n < 2 ? own : { ...own, name: names[n - 2]! }));
   return { output: reshapeNode(output, renamed, at), teachers };
+}
+
+/** The sum of a weight's forms, one node each. Throws for a weight that has none, which must have been refused before. */
+function weighedNodes(parts: AttentionParts, weight: WeightExpr, at: Place): Node {
+  const { forms, reason } = splitWeight(weight);
+  if (forms === null) throw new Error(`a weight that cannot be split: ${reason}`);
+  const nodes = forms.map((form) => {
+    const score = form.sink === null ? plainScoreOf(form, parts.mask) : null;
+    return score === null
+      ? attentionNode({ ...parts, weight: form.weight, sink: form.sink }, at)
+      : attentionNode({ ...parts, score }, at);
+  });
+  const [first] = nodes;
+  if (first === undefined) {
+    const none = attentionNode(parts, at);
+    return mapNode([], ir.real(0), at, none.axes);
+  }
+  if (nodes.length === 1) return first;
+  const sum = nodes.map((_, n) => ir.operand(n)).reduce<ir.Expr>((all, one) => ir.add(all, one), ir.real(0));
+  return mapNode(nodes, sum, at, first.axes);
 }
 
 /** The model's queries, keys or values under the names that holes have. */

@@ -3,6 +3,7 @@ import type { Graph } from "../ir/graph.ts";
 import { fuseHeadLoss } from "./fuse-head-loss.ts";
 import { mergeNodes } from "./merge-common-nodes.ts";
 import type { GraphPass } from "./pass.ts";
+import { shareSums } from "./share-row-sums.ts";
 import { simplifyExpressions } from "./simplify-expressions.ts";
 import { simplifyGraph } from "./simplify-graph.ts";
 
@@ -13,6 +14,7 @@ export const graphPasses: readonly GraphPass[] = [
   simplifyGraph,
   mergeNodes,
   // Larger patterns, found more easily in small graphs.
+  shareSums,
   fuseHeadLoss,
   // What the fusions left.
   simplifyGraph,

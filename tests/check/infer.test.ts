@@ -188,7 +188,8 @@ describe("mistakes", () => {
   });
 
   it("what no kernel computes is refused when built, not left out", () => {
-    const text = `${attention(`${chosen} c <= c(q)\n  mask causal and c(k) in kept[h, q]`)}
+    const body = "  let p[h, q, k] = softmax[k if causal] s\n  mask causal\n  weight = p * p";
+    const text = `${attention(body)}
 model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   attention A() }
 
 train Small {

@@ -146,26 +146,31 @@ export function longHeads(row: Row, block: number, budget: number): Float64Array
   });
 }
 
-/** Landmark attention in training (Mohtashami and Jaggi, 2023): a block's last token gates its other tokens. */
-export function landmark(row: Row, block: number): Float64Array {
+/** A block's last token gates its other tokens (Mohtashami and Jaggi, 2023): weights of one query. */
+function landmarkWeights(row: Row, block: number, head: number, query: number): Float64Array {
   const { length } = row;
   const blockOf = (at: number): number => Math.floor(at / block);
   const isGate = (at: number): boolean => at % block === block - 1;
-  return weighed(row, (head, query) => {
-    const own = blockOf(query);
-    const value = (key: number): number => logit(row, head, query, key);
-    const near = softmax(length, (key) => key <= query && (blockOf(key) === own || isGate(key)), value);
-    return Float64Array.from(range(length), (key) => {
-      if (key > query) return 0;
-      if (blockOf(key) === own) return near[key]!;
-      if (isGate(key)) return 0;
-      const inside = softmax(length, (other) => blockOf(other) === blockOf(key) && !isGate(other), value);
-      return near[blockOf(key) * block + block - 1]! * inside[key]!;
-    });
+  const own = blockOf(query);
+  const value = (key: number): number => logit(row, head, query, key);
+  const near = softmax(length, (key) => key <= query && (blockOf(key) === own || isGate(key)), value);
+  return Float64Array.from(range(length), (key) => {
+    if (key > query) return 0;
+    if (blockOf(key) === own) return near[key]!;
+    if (isGate(key)) return 0;
+    const inside = softmax(length, (other) => blockOf(other) === blockOf(key) && !isGate(other), value);
+    return near[blockOf(key) * block + block - 1]! * inside[key]!;
   });
 }
 
-/** Landmark attention with retrieval: the blocks whose landmarks fit best, dense inside. */
+/** Landmark attention in training. */
+export const landmark = (row: Row, block: number): Float64Array =>
+  weighed(row, (head, query) => landmarkWeights(row, block, head, query));
+
+/**
+ * The same when text is generated: only the blocks whose landmarks fit best are read. The weights of the others are
+ * left out and, as the spec has it, not shared among those that stay.
+ */
 export function landmarkBlocks(row: Row, block: number, keep: number): Float64Array {
   const { length } = row;
   const blockOf = (at: number): number => Math.floor(at / block);
@@ -177,10 +182,8 @@ export function landmarkBlocks(row: Row, block: number, keep: number): Float64Ar
       (c) => logit(row, head, query, Math.min(c * block + block - 1, length - 1)),
       keep,
     );
-    return softmax(
-      length,
-      (key) => key <= query && kept.has(blockOf(key)),
-      (key) => logit(row, head, query, key),
+    return landmarkWeights(row, block, head, query).map((weight, key) =>
+      kept.has(blockOf(key)) ? weight : 0,
     );
   });
 }

@@ -1,6 +1,10 @@
 /** Selections, folds over pairs, teachers and turned positions of the language document's specs against dense references. */
 import { describe, expect, it } from "vitest";
 import type { AttentionPhase } from "../../compiler/ir/attention-meaning.ts";
+import { graphOf } from "../../compiler/ir/graph-build.ts";
+import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
+import { differentiate } from "../../compiler/passes/differentiate.ts";
+import { randomNumbers } from "../support/random-values.ts";
 import * as dense from "./dense-references.ts";
 import { attentionOf, elaborated, type Elaborated, type Row, type Shape } from "./elaborated.ts";
 import { furthest } from "./support.ts";
@@ -72,8 +76,16 @@ describe("blocks that each query of each head chooses", () => {
     eachShape(lengths, (shape, seed) => {
       const one = make(shape, seed);
       expect(difference(one, (row) => dense.landmarkBlocks(row, block, 2))).toBeLessThan(1e-9);
-      if (shape.length === 61) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+      if (shape.length === 61)
+        expect(difference(one, (row) => dense.landmark(row, block))).toBeGreaterThan(1e-3);
     });
+  });
+
+  it("are all blocks when there are no more than are kept", () => {
+    const make = seen("landmark", `Landmark(block: ${block}, keep: 8)`, "decoding");
+    eachShape([43], (shape, seed) =>
+      expect(difference(make(shape, seed), (row) => dense.landmark(row, block))).toBeLessThan(1e-9),
+    );
   });
 });
 
@@ -97,6 +109,32 @@ describe("a gate that a teacher trains", () => {
     });
   });
 
+  it("gets the gradient of that loss, and its teacher none", () => {
+    const one = seen("seer-gate", use, "training")({ heads: 4, kvHeads: 2, size: 4, length: 19 }, 7);
+    const loss = one.graph.outputs.get("teacher0")!;
+    const paths = ["wq", "wk"];
+    const graph = differentiate(graphOf({ loss }), paths);
+    const scale: Float64Tensor = { shape: [], data: Float64Array.of(1) };
+    const gradients = interpret(graph, new Map([...one.inputs, ["input:loss-scale", scale]]), {
+      batch: 2,
+      length: 19,
+    });
+    const next = randomNumbers(3);
+    for (const path of paths) {
+      const given = one.inputs.get(path)!.data;
+      const gradient = gradients.get(`gradient:${path}`)!.data;
+      const direction = given.map(() => 2 * next() - 1);
+      const total = (step: number): number =>
+        one.rows.reduce((sum, row) => {
+          const moved = given.map((x, n) => x + step * direction[n]!);
+          return sum + dense.seerLoss({ ...row, tables: { ...row.tables, [path]: moved } }, block, 6);
+        }, 0);
+      const along = gradient.reduce((sum, x, n) => sum + x * direction[n]!, 0);
+      expect(Math.abs(along)).toBeGreaterThan(1e-2);
+      expect(Math.abs((total(1e-5) - total(-1e-5)) / 2e-5 - along)).toBeLessThan(1e-6 * Math.abs(along));
+    }
+  });
+
   it("keeps the blocks above its threshold", () => {
     const text = attentionOf("seer-gate").replace("above 5e-4", "above 0.2");
     eachShape(lengths, (shape, seed) => {
@@ -111,5 +149,59 @@ describe("a gate that a teacher trains", () => {
     eachShape([43], (shape, seed) =>
       expect(difference(elaborated(text, use, shape, "decoding", seed), dense.causal)).toBeLessThan(1e-9),
     );
+  });
+});
+
+describe("a weight of two levels", () => {
+  const block = 8;
+
+  it("is that of the paper, in training", () => {
+    const make = seen("landmark", `Landmark(block: ${block}, keep: 2)`, "training");
+    eachShape([1, block - 1, block, block + 1, 43], (shape, seed) => {
+      const one = make(shape, seed);
+      expect(difference(one, (row) => dense.landmark(row, block))).toBeLessThan(1e-9);
+      if (shape.length === 43) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+    });
+  });
+
+  it("is a softmax where it says so", () => {
+    const text = `attention Plain() { mask q >= k
+      let p[h, q, k] = softmax[k if q >= k] s
+      weight = p
+    }`;
+    eachShape([9], (shape, seed) =>
+      expect(difference(elaborated(text, "Plain()", shape, "training", seed), dense.causal)).toBeLessThan(
+        1e-9,
+      ),
+    );
+  });
+});
+
+describe("no output depends on later tokens", () => {
+  // A choice by the last rows of a text reads the whole text, by design of the paper: it is for prefill alone.
+  it.each([
+    ["landmark", "Landmark(block: 8, keep: 2)", "training"],
+    ["landmark", "Landmark(block: 8, keep: 2)", "decoding"],
+    ["longheads", "LongHeads(block: 8, budget: 3)", "decoding"],
+    ["shifted-sparse", "ShiftedSparse(groups: 2)", "training"],
+    ["sink-window", "SinkWindow(span: 6, keep: 2)", "training"],
+  ] as const)("%s: %s, %s", (spec, use, phase) => {
+    const length = 40;
+    const one = seen(spec, use, phase)({ heads: 4, kvHeads: 2, size: 4, length }, 11);
+    const before = one.run("output").data.slice();
+    const last = 29;
+    for (const name of ["q", "k", "v"]) {
+      const { data, shape } = one.inputs.get(name)!;
+      const width = shape[2]! * shape[3]!;
+      for (let n = 0; n < data.length; n++) if (Math.floor(n / width) % length > last) data[n] = 3 - data[n]!;
+    }
+    const after = one.run("output").data;
+    let changed = 0;
+    before.forEach((x, n) => {
+      const t = Math.floor(n / 16) % length;
+      if (t <= last) expect(after[n]).toBe(x);
+      else if (after[n] !== x) changed++;
+    });
+    expect(changed).toBeGreaterThan(0);
   });
 });

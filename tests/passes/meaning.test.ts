@@ -9,7 +9,7 @@ import { differentiate } from "../../compiler/passes/differentiate.ts";
 import { graphPasses, optimizeGraph } from "../../compiler/passes/pipeline.ts";
 import { parametersOf } from "../support/gradient-check.ts";
 import { graphWith, randomGraph } from "../support/random-graph.ts";
-import { constantLayer, selectionLayers } from "../support/random-selections.ts";
+import { constantLayer, selectionLayers, sharingLayer } from "../support/random-selections.ts";
 import { randomInputs } from "../support/random-values.ts";
 
 const sizes = { batch: 2, length: 5 };
@@ -36,11 +36,20 @@ function expectSameMeaning(before: Graph, after: Graph, seed: number): void {
 
 const withGradients = (graph: Graph): Graph => differentiate(graph, parametersOf(graph));
 
+/** Graphs of layers, and some in which an attention and a fold read the same sums. */
+const someGraph = fc.oneof(
+  { weight: 3, arbitrary: randomGraph(3) },
+  {
+    weight: 1,
+    arbitrary: fc.constant({ name: sharingLayer.name, graph: graphWith([sharingLayer], "square") }),
+  },
+);
+
 describe.each([...new Set(graphPasses)].map((pass) => [pass.name, pass] as const))("pass %s", (_, pass) => {
   it("keeps the meaning", () => {
     let changed = 0;
     fc.assert(
-      fc.property(randomGraph(3), fc.nat(1000), ({ graph }, seed) => {
+      fc.property(someGraph, fc.nat(1000), ({ graph }, seed) => {
         const before = withGradients(graph);
         const after = pass.run(before);
         if (after !== before) changed++;
@@ -55,7 +64,7 @@ describe.each([...new Set(graphPasses)].map((pass) => [pass.name, pass] as const
 });
 
 describe("blocks, selections and folds over pairs", () => {
-  it.each([...selectionLayers, constantLayer].map((layer) => [layer.name, layer] as const))(
+  it.each([...selectionLayers, constantLayer, sharingLayer].map((layer) => [layer.name, layer] as const))(
     "%s",
     (_, layer) => {
       const before = withGradients(graphWith([layer, layer], "square"));

@@ -166,3 +166,20 @@ export const constantLayer = layer("mass of each key", (x, make) => {
   const mass = pairReduceNode("sum", { ...core, buffers: [lse] }, weight, [target], at);
   return mapNode([x, mass], e.mul(o0, o1), at, x.axes);
 });
+
+/** The same beside an attention over the same pairs, which has the sums that the fold reads. */
+export const sharingLayer = layer("mass of each key of an attention", (x, make) => {
+  const all = project(x, make);
+  const out = output(x, attend(all, {}), make);
+  const core = {
+    regions: [{ query: all.query, key: all.key, when: e.bool(true), turn: null }],
+    mask: causal,
+    buffers: [],
+    scale: 0.7,
+  };
+  const lse = logSumExpNode({ ...core, score: e.logit }, at);
+  const weight = e.unary("exp", e.sub(e.logit, e.load(0, [q, h])));
+  const target = { axis: axis("t", lengthSize()), index: k };
+  const mass = pairReduceNode("sum", { ...core, buffers: [lse] }, weight, [target], at);
+  return mapNode([out, mass], e.mul(o0, o1), at, x.axes);
+});

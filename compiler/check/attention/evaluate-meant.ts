@@ -233,7 +233,8 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
   if (local?.kind === "domain") {
     const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
     const at = x === null ? null : exprOf(x);
-    return at === null ? null : scalar(ir.binary("floor-div", at, ir.int(local.size)), null, local.size);
+    if (at === null || at.type !== "int") return null;
+    return scalar(ir.binary("floor-div", at, ir.int(local.size)), null, local.size);
   }
   if (local?.kind === "let-function") {
     const inner = new Map(local.scope().names);
@@ -251,7 +252,7 @@ function evaluateCall(call: CallExpr, scope: MeantScope, run: Elaboration): Mean
       const x = given[0] === undefined ? null : evaluateMeant(given[0], scope, run);
       const size = given[1] === undefined ? null : wholeNumber(given[1], "block size", 1, scope, run);
       const at = x === null ? null : exprOf(x);
-      if (at === null || size === null) return null;
+      if (at === null || size === null || at.type !== "int") return null;
       const known = numberOf(x!);
       if (known !== null) return staticNumber(Math.floor(known.value / size), true);
       return scalar(ir.binary("floor-div", at, ir.int(size)), null, size);

@@ -79,6 +79,7 @@ export function foldPairs(
   while (
     value.kind === "select" &&
     value.otherwise === zero &&
+    !ir.someExpr(value.condition, (e) => e === ir.logit) &&
     (op === "sum" || isPositive(value.then, op))
   ) {
     where = allOf([...new Set([...conjuncts(where), ...conjuncts(value.condition)])]);

@@ -25,7 +25,7 @@ export function blockEnd(
   const domain = scope.names.get(name);
   const block = evaluate(given);
   const at = block === null ? null : exprOf(block);
-  if (domain?.kind !== "domain" || at === null) {
+  if (domain?.kind !== "domain" || at?.type !== "int") {
     if (block !== null) run.unsupported(`\`${which}\` of this block`, given.span);
     return null;
   }
@@ -50,10 +50,10 @@ export function membership(
         : undefined;
   const meant = evaluate(expr.element);
   const element = meant === null ? null : exprOf(meant);
-  if (element === null) return null;
+  if (element?.type !== "int") return null;
   if (known?.kind === "domain" && op === "member" && known.index !== null)
     return scalar(ir.eq(ir.binary("floor-div", element, ir.int(known.size)), known.index));
-  if (known?.kind !== "set" || element.type !== "int") {
+  if (known?.kind !== "set") {
     run.unsupported("a test of this set", expr.span);
     return null;
   }
@@ -73,5 +73,7 @@ export function offsetInBlock(given: Expr | undefined, scope: MeantScope, evalua
   const domain = scope.names.get(given.set.name);
   const x = evaluate(given.element);
   const at = x === null ? null : exprOf(x);
-  return domain?.kind !== "domain" || at === null ? null : scalar(ir.binary("mod", at, ir.int(domain.size)));
+  return domain?.kind !== "domain" || at?.type !== "int"
+    ? null
+    : scalar(ir.binary("mod", at, ir.int(domain.size)));
 }

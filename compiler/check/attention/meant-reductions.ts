@@ -37,14 +37,16 @@ function openBinders(
   const binders: OpenBinder[] = [];
   for (const binder of expr.binders) {
     const name = binder.name.text;
-    if (tables.variable(name) === undefined) return null;
+    // Inside a block, every name counts positions.
+    const inside = binder.in !== null && tables.variable(name)?.role !== "position";
+    if (!inside && tables.variable(name) === undefined) return null;
     const known = scope.names.get(name);
     const before = known === undefined ? null : exprOf(known);
     const taken = [...scope.names].some(([other, meant]) => {
       const read = other === name || meant.kind === "static" ? null : exprOf(meant);
       return read !== null && freeIndices(read).has(name);
     });
-    const own = taken ? tables.fresh(name) : name;
+    const own = inside ? tables.fresh("k") : taken ? tables.fresh(name) : name;
     let within: Bound["within"] = null;
     if (binder.in !== null) {
       const blocks = scope.names.get(binder.in.text);
@@ -91,6 +93,7 @@ export function evaluateReduction(
     const meant = evaluate(expr.guard, inner);
     const condition = meant === null ? null : exprOf(meant);
     if (condition?.type !== "bool") return meant === null ? null : refuse("this guard");
+    if (isOverPairs(tables, condition)) return refuse("a guard that reads the logit");
     guard = condition;
   }
   const bodies: ir.Expr[] = [];
@@ -169,7 +172,7 @@ function attend(
   const [binder] = binders;
   if (binders.length !== 1 || binder === undefined) return refuse("`attend` over several indices");
   const key = binder.name;
-  const isDim = (name: string): boolean => ["axis", "dim"].includes(tables.variable(name)!.role);
+  const isDim = (name: string): boolean => ["axis", "dim"].includes(tables.variable(name)?.role ?? "");
   const own = [...freeIndices(queries)];
   const [dim, ...moreDims] = own.filter((name) => isDim(name) && freeIndices(keys).has(name));
   const [out, ...moreOut] = [...freeIndices(values)].filter(isDim);
@@ -190,6 +193,8 @@ function attend(
     value = nodeOf(values, [key, "h", out], making);
     if (keyed === null || value === null) return null;
   }
+  const batched = (node: Node): boolean => node.axes[0]?.name === "b";
+  if (![query, keyed, value].every(batched)) return refuse("`attend` of tables that read no text");
   const inPair = renamedPair(guard, row, key);
   const local = inPair === null ? refuse("`attend` of these tables") : localised([inPair], making);
   if (local === null) return null;
@@ -231,6 +236,7 @@ function stack(expr: ReductionExpr, scope: MeantScope, making: Making, evaluate:
     if (value === null || value.type === "bool") return meant === null ? null : refuse("this expression");
     bodies.push(ir.toReal(value));
   }
+  if (freeIndices(...bodies).has(name)) return refuse(`a stack of tables that have \`${name}\` already`);
   const size = fixedSize(bodies.length);
   const known = tables.variable(name);
   if (known === undefined) tables.define(name, { role: "axis", size });
@@ -242,6 +248,7 @@ function stack(expr: ReductionExpr, scope: MeantScope, making: Making, evaluate:
     (body) =>
       body.kind === "load" &&
       first?.kind === "load" &&
+      body.indices.length === first.indices.length &&
       body.indices.every((index, n) => index === first.indices[n]),
   );
   let nodes: Node[];
@@ -287,11 +294,13 @@ export function evaluateRope(
   const turning = tables.shape.rotation;
   if (turning === undefined || turning === null) return scalar(value);
   const all = tables.ordered(freeIndices(value));
-  const dims = all.filter((name) => tables.variable(name)!.role === "dim");
-  const wide = dims.length > 0 ? dims : all.filter((name) => tables.variable(name)!.role === "axis");
+  const dims = all.filter((name) => tables.variable(name)?.role === "dim");
+  const wide = dims.length > 0 ? dims : all.filter((name) => tables.variable(name)?.role === "axis");
   const [dim, ...moreDims] = wide;
   const [row, ...moreRows] = [...freeIndices(position)];
-  if (dim === undefined || row === undefined || moreDims.length + moreRows.length > 0 || !all.includes(row))
+  const several = moreDims.length + moreRows.length > 0 || row === dim;
+  const others = all.filter((name) => name !== row && tables.isPosition(name));
+  if (dim === undefined || row === undefined || several || others.length > 0 || !all.includes(row))
     return refuse("a rotation of this table");
   const size = tables.size(dim);
   const law = size.kind === "fixed" ? turning(size.value) : null;

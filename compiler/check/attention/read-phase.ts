@@ -8,7 +8,6 @@ import type {
   RotationRegion,
 } from "../../ir/attention-meaning.ts";
 import * as ir from "../../ir/expr.ts";
-import type { WeightExpr } from "../../ir/weight.ts";
 import type { Span } from "../../source/span.ts";
 import { evaluateMeant } from "./evaluate-meant.ts";
 import { readsOf } from "./expr-tools.ts";
@@ -75,7 +74,7 @@ export function readPhase(opened: PhaseRun, reporter: Reporter): AttentionMeanin
   let mask: ir.Expr = ir.bool(true);
   let ahead: ir.Expr | null = null;
   let score: ir.Expr | null = null;
-  let weight: WeightExpr | null = null;
+  let weight: AttentionMeaning["weight"] = null;
   const teachers: AttentionTeacher[] = [];
   const before = reporter.errorCount;
   const regions = readRegions(opened);
@@ -100,8 +99,10 @@ export function readPhase(opened: PhaseRun, reporter: Reporter): AttentionMeanin
       const value = meant === null ? null : exprOf(meant);
       const making = makingAt(opened, clause.value.span);
       if (value === null || value.type === "bool") unclear();
-      else if (clause.kind === "weight-clause") weight = weightOf(value, making) ?? weight;
-      else score = ownLogit(ir.toReal(value), making) ?? score;
+      else if (clause.kind === "weight-clause") {
+        const tree = weightOf(value, making);
+        if (tree !== null) weight = { value: tree, span: clause.value.span };
+      } else score = ownLogit(ir.toReal(value), making) ?? score;
     } else if (clause.kind === "teach") {
       const teacher = teacherOf(clause, scope, run, (e, within) => evaluateMeant(e, within, run));
       if (teacher === null) unclear();
@@ -123,7 +124,10 @@ function numbered(meaning: Omit<AttentionMeaning, "buffers">, opened: PhaseRun):
     mask: change(meaning.mask),
     ahead: meaning.ahead === null ? null : change(meaning.ahead),
     score: change(meaning.score),
-    weight: meaning.weight === null ? null : mapWeightExpr(meaning.weight, change),
+    weight:
+      meaning.weight === null
+        ? null
+        : { ...meaning.weight, value: mapWeightExpr(meaning.weight.value, change) },
     regions: meaning.regions.map((region) => ({
       when: change(region.when),
       queryPosition: change(region.queryPosition),

@@ -5,6 +5,7 @@ import * as ir from "../../ir/expr.ts";
 import { evaluateMeant, type Elaboration } from "./evaluate-meant.ts";
 import { freeIndices, readsOf, sumOf, terms } from "./expr-tools.ts";
 import { exprOf, scalar, type MeantScope } from "./meant.ts";
+import { isOverPairs } from "./pair-view.ts";
 import type { PlainClause } from "./phases.ts";
 
 const [q, k] = [ir.index("q"), ir.index("k")];
@@ -37,6 +38,8 @@ export function readRegion(
   const when = clause.where === null ? ir.bool(true) : condition(clause.where, scope, run);
   const [queryPosition, keyPosition] = [position("q"), position("k")];
   if (when === null || queryPosition === null || keyPosition === null) return refuse("this rotation");
+  if (run.tables !== null && isOverPairs(run.tables, queryPosition, keyPosition))
+    return refuse("this rotation");
   const plain = (e: ir.Expr, own: string): boolean =>
     readsOf(e).length === 0 && [...freeIndices(e)].every((name) => name === own || name === "h");
   if (plain(queryPosition, "q") && plain(keyPosition, "k"))
@@ -47,7 +50,8 @@ export function readRegion(
 function condition(value: Expr, scope: MeantScope, run: Elaboration): ir.Expr | null {
   const meant = evaluateMeant(value, scope, run);
   const expr = meant === null ? null : exprOf(meant);
-  return expr?.type === "bool" ? expr : null;
+  if (expr?.type !== "bool" || run.tables === null || isOverPairs(run.tables, expr)) return null;
+  return expr;
 }
 
 /**

@@ -95,7 +95,8 @@ function selection(
     if (e === null) return ir.bool(otherwise);
     const meant = evaluate(e, inner);
     const expr = meant === null ? null : exprOf(meant);
-    return expr?.type === "bool" ? expr : meant === null ? null : refuse("this condition", e.span);
+    if (expr?.type !== "bool") return meant === null ? null : refuse("this condition", e.span);
+    return isOverPairs(tables, expr) ? refuse("a condition that reads the logit", e.span) : expr;
   };
   const by = evaluate(clause.by, inner);
   const body = by === null ? null : exprOf(by);
@@ -111,6 +112,8 @@ function selection(
   const real = found === null ? expanded : ir.mapExpr(expanded, (e) => (e === found.read ? ir.logit : e));
   if (isOverPairs(tables, real)) return making.refuse("a choice by several logits");
   const amount = choose.kind === "top" ? choose.count : choose.threshold;
+  if ([...freeIndices(amount)].some((name) => name !== head) || isOverPairs(tables, amount))
+    return refuse("this many", clause.limit.value.span);
   const asked = [real, where, always, amount];
   const canonical = new Map<string, ir.Expr>([
     ...(row === null ? [] : [[row, ir.index("q")] as const]),
@@ -229,8 +232,11 @@ function logitOf(body: ir.Expr, indices: Indices, making: Making): Logit | "refu
       [...freeIndices(e)].every((other) => other === name || other === head || other === dim);
     const apart = (a: ir.Expr, b: ir.Expr): boolean =>
       only(a, row) && only(b, candidate) && freeIndices(b).has(candidate);
-    if (apart(left, right)) return sidesOf(left, right, dim, 1, read, indices, making);
-    if (apart(right, left)) return sidesOf(right, left, dim, 1, read, indices, making);
+    const swapped = !apart(left, right);
+    if (swapped && !apart(right, left)) continue;
+    const [rows, keys] = swapped ? [right, left] : [left, right];
+    const found = sidesOf(rows, keys, dim, 1, read, indices, making);
+    if (found !== null) return found;
   }
   return null;
 }
@@ -243,7 +249,7 @@ function sidesOf(
   read: ir.Load,
   indices: Indices,
   making: Making,
-): Logit | "refused" {
+): Logit | "refused" | null {
   const { tables, at } = making;
   const { row, head, candidate } = indices;
   const over = [...(row === null ? [] : [row]), ...(head === null ? [] : [head]), dim];
@@ -251,6 +257,8 @@ function sidesOf(
   const keyed =
     head === null ? nodeOf(right, [candidate, dim], making) : keyNode(right, candidate, head, dim, making);
   if (rows === null || keyed === null) return "refused";
+  // Sides that read no text have no batch: the product is a table like others.
+  if (rows.axes[0]?.name !== "b" || keyed.axes[0]?.name !== "b") return null;
   const one = (name: string): ReturnType<typeof axis> => axis(name, fixedSize(1));
   const batch = rows.axes[0]!;
   const last = rows.axes.at(-1)!;

@@ -1,7 +1,7 @@
 /** `weight = …` as the tree that lowering splits into nodes: reals and softmaxes, added, multiplied and chosen. */
 import * as ir from "../../ir/expr.ts";
 import type { ReadAt, WeightExpr } from "../../ir/weight.ts";
-import { ownLogit } from "./pair-view.ts";
+import { isOverPairs, ownLogit } from "./pair-view.ts";
 import type { Making } from "./make-node.ts";
 import type { SoftmaxTable } from "./tables.ts";
 
@@ -28,7 +28,7 @@ export function weightOf(expr: ir.Expr, making: Making): WeightExpr | null {
   };
   const real = (value: number): WeightExpr => ({ kind: "real", value: ir.real(value) });
   if (expr.kind === "select") {
-    const when = ownLogit(expr.condition, making);
+    const when = withoutLogit(expr.condition, making);
     const made = all([expr.then, expr.otherwise]);
     return when === null || made === null
       ? null
@@ -53,6 +53,10 @@ export function weightOf(expr: ir.Expr, making: Making): WeightExpr | null {
   return { kind: "sum", terms: [a, second] };
 }
 
+/** A condition on the pair's indices; null after a refusal. */
+const withoutLogit = (condition: ir.Expr, making: Making): ir.Expr | null =>
+  isOverPairs(making.tables, condition) ? making.refuse("a condition that reads the logit") : condition;
+
 /** Where in a block a softmax is read: at this key, or at the first or last of its block. */
 function readAt(key: ir.Expr): { readonly at: ReadAt; readonly block: number | null } | null {
   if (key === k) return { at: "self", block: null };
@@ -71,7 +75,7 @@ function normaliserOf(load: ir.Load, table: SoftmaxTable, making: Making): Weigh
   if (head !== h || query !== q || read === null) return refuse("a softmax read at another pair in `weight`");
   if (table.block !== null && read.at !== "self")
     return refuse("a softmax inside blocks read at another key in `weight`");
-  const guard = ownLogit(table.guard, making);
+  const guard = withoutLogit(table.guard, making);
   const score = ownLogit(table.score, making);
   if (guard === null || score === null) return null;
   const block = table.block ?? read.block;

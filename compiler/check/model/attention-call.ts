@@ -12,11 +12,14 @@ import { clausesOf, type AdapterScope, type ReadContext } from "./read-context.t
 import { showAxes, type Term, type TermAxis } from "./term.ts";
 import { materialize, termValue, type Place, type Value } from "./value.ts";
 
-/** Documents are given for the text's positions only, and tables are made of these. */
-const readsText = ({ phases }: AttentionInstance): boolean =>
-  Object.values(phases).some(
-    ({ buffers, teachers }) => teachers.length > 0 || buffers.some((buffer) => buffer.kind !== "parameter"),
-  );
+/** Documents are given for the text's positions only, and tables are made of these: what tokens before it stand in the way of. */
+function readsText({ phases }: AttentionInstance): "documents" | "tables" | null {
+  const all = Object.values(phases);
+  const buffers = all.flatMap((phase) => phase.buffers);
+  if (buffers.some(({ kind }) => kind === "node") || all.some(({ teachers }) => teachers.length > 0))
+    return "tables";
+  return buffers.some(({ kind }) => kind !== "parameter") ? "documents" : null;
+}
 
 /** `attention(Q, K, V, rope: rope)`. */
 export function readAttention(
@@ -107,9 +110,10 @@ export function readAttention(
     context.methods.instantiateAttention(method, shape, reporter),
   );
   if (meaning === null) return null;
-  if (query.plus > 0 && readsText(meaning)) {
+  const read = query.plus > 0 ? readsText(meaning) : null;
+  if (read !== null) {
     const span = context.plusSpan ?? call.span;
-    mistake(reporter, "adapter-tokens-documents", span, { attention: method.definition.name });
+    mistake(reporter, `adapter-tokens-${read}`, span, { attention: method.definition.name });
     return null;
   }
   for (const table of meaning.parameters) {

@@ -8,6 +8,7 @@ import { compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
 import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { printGraph } from "../../ir/print-graph.ts";
 import { showExpr } from "../../ir/print-expr.ts";
 import { masksOf } from "../attention-masks.ts";
@@ -58,7 +59,8 @@ function explainClauses(spec: CheckedSpec): number {
 function explainMasks(spec: CheckedSpec, options: ExplainOptions): number {
   for (const mask of masksOf(spec.project, options.length ?? 24)) {
     say(maskText(mask.grid, process.stdout.columns || 100));
-    say(`  density   ${(100 * mask.density).toFixed(1)} % of pairs`);
+    const share = `${(100 * mask.density).toFixed(1)} % of pairs`;
+    say(`  density   ${mask.atMost ? `at most ${share}, as a selection decides` : share}`);
     say(`  mask      ${showExpr(mask.meaning.mask)}`);
     say(`  score     ${showExpr(mask.meaning.score)}`);
     if (mask.meaning.regions.length > 1) say(`  regions   ${mask.meaning.regions.length} rotations`);
@@ -73,11 +75,13 @@ function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
   const trained = model.parameters.filter((each) => each.trainable).map((each) => each.path);
   const names: string[] = [];
   let found: string | null = null;
-  const graphs = stageGraphs(model, trained, (phase, pass, graph) => {
+  const recipe = [...spec.project.recipes.values()].find((each) => each.model === model);
+  const after = (phase: string, pass: { readonly name: string }, graph: Graph): void => {
     if (phase !== "train") return;
     names.push(pass.name);
     if (pass.name === options.after) found = printGraph(graph);
-  });
+  };
+  const graphs = stageGraphs(model, trained, after, recipe?.stages[0]?.loss.objective);
   if (options.after !== undefined && found === null)
     throw new UsageError(`no pass is called ${JSON.stringify(options.after)}`, `passes: ${names.join(", ")}`);
   say(found ?? printGraph(graphs.train));

@@ -1,0 +1,143 @@
+/** What attentions mean that no node can hold is refused at its line, phase by phase, and never left out in silence. */
+import { describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { instantiateAttention } from "../../compiler/check/instantiate-attention.ts";
+import { checkSpec, compileRecipe } from "../../compiler/compile.ts";
+import { Reporter } from "../../compiler/diagnostics/reporter.ts";
+import { splitWeight } from "../../compiler/lower/split-weight.ts";
+import { methodSetting } from "../methods/support.ts";
+import { diskHost, root } from "../support/check-text.ts";
+
+const path = join(root, "tests/check/spec.lctx");
+
+/** What is refused of an attention with these clauses, and the text that is pointed at. */
+function refused(body: string): readonly (readonly [string, string])[] {
+  const text = `import std.masks { causal }
+
+attention A() {
+  ${body}
+}
+
+model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   attention A() }
+`;
+  const { project, diagnostics } = checkSpec(path, text, diskHost);
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  expect(errors.map(({ code, title }) => `${code}: ${title}`)).toEqual([]);
+  const method = methodSetting(project!.models.get("Small")!, "attention");
+  const shape = { heads: 2, kvHeads: 2, headSize: 4, length: 32 };
+  const { unsupported, weight } = instantiateAttention(method, shape, new Reporter())!.phases.training;
+  const reason = weight === null ? null : splitWeight(weight.value).reason;
+  return [
+    ...unsupported.map(({ what, span }) => [what, text.slice(span.start, span.end)] as const),
+    ...(reason === null ? [] : [[reason, text.slice(weight!.span.start, weight!.span.end)] as const]),
+  ];
+}
+
+const p = "let p[h, q, k] = softmax[k if causal] s";
+
+describe("refused", () => {
+  it.each([
+    [
+      "a score of products of its own",
+      "let other[h, q, k] = dot[d](Q, K)  mask causal  score = s + other",
+      [["products of other queries and keys", "s + other"]],
+    ],
+    [
+      "a score of weights",
+      `${p}  mask causal  score = s * p`,
+      [["a softmax over keys outside `weight` and `teach`", "s * p"]],
+    ],
+    [
+      "a product of two softmaxes",
+      `${p}  mask causal  weight = p * p`,
+      [["a product of two softmaxes over the row", "p * p"]],
+    ],
+    [
+      "a function of a softmax",
+      `${p}  mask causal  weight = exp(p)`,
+      [["this function of a softmax in `weight`", "exp(p)"]],
+    ],
+    [
+      "a weight by other queries and keys",
+      "let other[h, q, k] = softmax[k if causal] dot[d](Q, K)  mask causal  weight = other",
+      [["products of other queries and keys", "other"]],
+    ],
+    [
+      "a score beside a weight",
+      `${p}  mask causal  score = 2 * s  weight = p`,
+      [["`score` beside `weight`", "weight = p"]],
+    ],
+    [
+      "shares of logits",
+      "let r[h, q, k] = normalize[k if causal] s  mask causal  weight = r",
+      [["`normalize` over pairs of a query and a key", "normalize[k if causal] s"]],
+    ],
+    [
+      "a sum over queries of other pairs",
+      "let x[h, q] = max[k] (s[h, q, k] * s[h, k, q])  select best[h] from q by x top 2  mask causal or q == k and k in best[h]",
+      [["logits of two pairs at once", "max[k] (s[h, q, k] * s[h, k, q])"]],
+    ],
+    [
+      "a teacher that learns",
+      "blocks c by 8  param w[h, d]  let x[h, c] = softmax[c] sum[d] (mean[k in c] K) * w  teach x by kl from softmax[c] sum[d] (max[k in c] K) * w  mask causal",
+      [
+        [
+          "a teacher that could learn from what it teaches",
+          "teach x by kl from softmax[c] sum[d] (max[k in c] K) * w",
+        ],
+      ],
+    ],
+  ] as const)("%s", (_, body, expected) => {
+    expect(refused(body)).toEqual(expected);
+  });
+
+  it("nothing of a method that nodes hold", () => {
+    expect(
+      refused(
+        `${p}  select most[h] from k by sum[q] p top 4 always k < 2  mask causal and (k in most[h] or q - k < 4)`,
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe("a loss of teachers", () => {
+  const codes = (clauses: string, adapt: string): readonly string[] => {
+    const text = `import std.masks { causal }
+
+attention A() {
+  blocks i by 4
+  blocks j by 4
+  param w[h, d]
+  let p[h, q, k] = softmax[k if causal] s
+  let gate[h, i, j] = softmax[j if j <= i] sum[d] (mean[q in i] Q) * (mean[k in j] K) * w
+  mask causal
+  ${clauses}
+}
+
+model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   attention A() }
+${adapt}
+train Small {
+  data       tokens "text.txt"
+  loss       teach
+  optimizer  adamw(lr: 1e-3)
+  schedule   constant over 10
+  batch      2 sequences
+}
+`;
+    const { project, diagnostics } = checkSpec(path, text, diskHost);
+    expect(diagnostics.map(({ code, title }) => `${code}: ${title}`)).toEqual([]);
+    const reporter = new Reporter();
+    compileRecipe(project!.recipes.get("Small")!, reporter);
+    return reporter.diagnostics.map(({ code }) => code);
+  };
+  const teach = "teach gate by kl from normalize[j] (max[q in i, k in j] p)";
+
+  it("is built where it reaches all that trains", () =>
+    expect(codes(teach, "adapt Small { train attn.w }")).toEqual([]));
+  it("is refused for weights that it does not reach", () =>
+    expect(codes(teach, "")).toEqual(["teach-leaves-weights"]));
+  it("is refused without a teacher for the validation text", () =>
+    expect(codes(`when training { ${teach} }`, "adapt Small { train attn.w }")).toEqual([
+      "teach-not-evaluated",
+    ]));
+});
