@@ -192,7 +192,7 @@ export function sm90BackwardCall(
   const plan = planOf(node, facts, element, lengths);
   const { shape, queries, keys, pairs, looksUp, sparse, operands } = plan;
   const { heads, groups, d, e } = shape;
-  const tile = backwardTile(shape, sparse);
+  const tile = backwardTile(shape);
   const layout = backwardLayout(shape, tile);
   const steps: LaunchSize = ["ceil-div", queries, tile.rows];
   const padded = product(steps, tile.rows);

@@ -16,15 +16,10 @@ export interface BackwardTile {
 /** Largest size of queries, keys and values that the kernel takes. */
 export const backwardLimit = 128;
 
-/** Tiles by head size; `sparse`: the loading warp looks blocks up, for which it needs registers. */
-export function backwardTile({ d, e }: HeadShape, sparse: boolean): BackwardTile {
+export function backwardTile({ d, e }: HeadShape): BackwardTile {
   const small = Math.max(d, e) <= 64;
-  return {
-    keys: 128,
-    rows: small ? 128 : 64,
-    stages: 2,
-    registers: small ? [40, 232] : sparse ? [56, 224] : [24, 240],
-  };
+  // With fewer than 240 registers the products of the larger tiles would wait for one another.
+  return { keys: 128, rows: small ? 128 : 64, stages: 2, registers: small ? [40, 232] : [24, 240] };
 }
 
 export interface BackwardLayout {
