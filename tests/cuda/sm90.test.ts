@@ -139,12 +139,9 @@ describe("Hopper attention kernels", () => {
           if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`forward ${d} ${width}`);
         }
         if (Math.max(d, width) > backwardLimit) continue;
-        for (const sparse of [false, true]) {
-          const tile = backwardTile(shape, sparse);
-          const { threads, sharedBytes } = backwardLayout(shape, tile);
-          if (!fits(threads, tile.registers) || sharedBytes > mostShared)
-            wrong.push(`backward ${d} ${width}`);
-        }
+        const tile = backwardTile(shape);
+        const { threads, sharedBytes } = backwardLayout(shape, tile);
+        if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`backward ${d} ${width}`);
       }
     expect(wrong).toEqual([]);
   });
