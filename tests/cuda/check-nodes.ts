@@ -80,7 +80,7 @@ export function compareNode(
   });
   const queryAxes = "regions" in node ? node.regions[0]!.query.axes : null;
   const queries = queryAxes === null ? sizes.length : shapeOf(queryAxes, sizes)[1]!;
-  const launch = { ...sizes, "query-length": queries, step: 0, multiprocessors: 5 };
+  const launch = { ...sizes, "query-length": queries, step: 0 };
   run([...operands, ...given], given.length, launch);
   return wanted.flatMap((want, r) => {
     const raw = given[r]!;

@@ -1,6 +1,6 @@
 /**
  * Compares specs on a GPU with the interpreter and prints what was seen as one JSON line:
- * `device-conformance --element bf16 --count 1000 [--path sm80|sm90|decode] [--seed 1] [--share 0/1] [--seconds 300] [--cache folder]`.
+ * `device-conformance --element bf16 --count 1000 [--path sm80|sm90|decode|folds] [--seed 1] [--share 0/1] [--seconds 300] [--cache folder]`.
  * Several shares may run side by side (`conformance-shares`): share i/n takes every n-th spec. A spec is compiled once
  * and compared `--variants` times, each with its own lengths, batch and values: kernels must not need to be compiled
  * again for them. `--specs` chooses random ones, those known from other projects' failures, or sparse tables of blocks;
@@ -19,6 +19,7 @@ import { randomSpecs, randomTileSpecs, type Spec } from "../conformance/support/
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import { DoesNotFit } from "../../compiler/backends/cuda/sm80/call-plan.ts";
 import { compareCalls, type RunCall } from "./check-calls.ts";
+import { compareFolds } from "./conformance-folds.ts";
 import { regressionSpecs, sparseSpecs } from "./named-specs.ts";
 
 const { values } = parseArgs({
@@ -109,6 +110,23 @@ async function runner(call: Parameters<typeof device.prepare>[0]): Promise<RunCa
     });
     for (const memory of memories) memory.free();
   };
+}
+
+if (values.path === "folds") {
+  const hopper = device.properties.major === 9;
+  const found = await compareFolds(runner, element, hopper, { seed, share, shares });
+  console.log(
+    JSON.stringify({
+      ...{ element, seed, share: values.share, path: values.path, ...found },
+      mismatches: found.failures.length,
+      failures: found.failures.slice(0, 12),
+      largestErrorAsShareOfAllowed: 0,
+      seconds: Math.round((performance.now() - began) / 1000),
+      device: device.description,
+    }),
+  );
+  device.close();
+  process.exit(found.failures.length === 0 ? 0 : 1);
 }
 
 /** The spec with other lengths, batch and values; its kernels stay the same. */

@@ -88,6 +88,21 @@ static inline float __shfl_xor_sync(unsigned, float x, int lanes) {
   __syncwarp();
   return y;
 }
+static inline int __shfl_xor_sync(unsigned, int x, int lanes) {
+  float y;
+  memcpy(&y, &x, 4);
+  y = __shfl_xor_sync(0xffffffffu, y, lanes);
+  memcpy(&x, &y, 4);
+  return x;
+}
+static inline unsigned __match_any_sync(unsigned, int x) {
+  slots[host_now].words[0] = (unsigned)x;
+  __syncwarp();
+  unsigned same = 0;
+  for (int i = 0; i < 32; i++) same |= (warp_slots()[i].words[0] == (unsigned)x ? 1u : 0u) << i;
+  __syncwarp();
+  return same;
+}
 static inline int __shfl_sync(unsigned, int x, int lane) {
   memcpy(slots[host_now].words, &x, 4);
   __syncwarp();

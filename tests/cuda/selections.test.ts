@@ -21,7 +21,13 @@ function run(cases: readonly NodeCase[], sizes: readonly CaseSizes[]): readonly 
   if (compiled === null) return [];
   return work.flatMap(({ of, element }, n) =>
     sizes.flatMap((own, m) =>
-      compareNode(of, element, (buffers, _, launch) => compiled[n]!(buffers, launch), own, seed + m),
+      compareNode(
+        of,
+        element,
+        (buffers, _, launch) => compiled[n]!(buffers, { ...launch, multiprocessors: 5 }),
+        own,
+        seed + m,
+      ),
     ),
   );
 }

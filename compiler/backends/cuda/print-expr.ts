@@ -29,7 +29,8 @@ export interface CudaPrinter {
   readonly take: () => Fragment;
 }
 
-const typeNames: Readonly<Record<ExprType, Fragment>> = { real: c`float`, int: c`int`, bool: c`bool` };
+/** What an expression's values are in device code. */
+export const typeNames: Readonly<Record<ExprType, Fragment>> = { real: c`float`, int: c`int`, bool: c`bool` };
 
 /** A float literal, infinities and NaN included. */
 export function cudaLiteral(value: number): Fragment {

@@ -2,23 +2,27 @@
 import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts, PositionInterval, PositionRanges, Truth } from "../../../ir/block-facts.ts";
 import { bool, real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode, Axis, PairCore } from "../../../ir/graph.ts";
+import type { AttentionGradientNode, AttentionNode, Axis, Node, PairCore } from "../../../ir/graph.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
-import { cudaPrinter, type CudaLeaves } from "../print-expr.ts";
+import { cudaPrinter, typeNames, type CudaLeaves } from "../print-expr.ts";
 import { setRead, setsText } from "./sets.ts";
 import { tablesOf, type CudaTable } from "./tables.ts";
 
 export type AnyAttention = AttentionNode | AttentionGradientNode;
 
+/** Axes [b, rows, …] of a side. */
+type Sided = Pick<Node, "axes">;
+
 /** What the functions are made of: an attention, its gradient, or a fold over pairs. */
-export type PairSource = Pick<PairCore, "regions" | "mask" | "buffers"> & {
+export type PairSource = Pick<PairCore, "mask" | "buffers"> & {
+  readonly regions: readonly { readonly query: Sided; readonly key: Sided; readonly when: Expr }[];
   /** Real over the logit: the score, or the body of a fold. */
   readonly score: Expr;
   readonly sink?: Expr | null;
-  /** Where a pair goes, flat; below 0: nowhere. */
-  readonly target?: Expr | null;
+  /** Further functions: `(p, b, h, q, k)` of a pair, `(p, b, h)` of a head, of the expression's type. */
+  readonly more?: readonly { readonly name: Fragment; readonly of: "pair" | "head"; readonly value: Expr }[];
 } & Partial<Pick<AttentionGradientNode, "scoreSlope" | "bufferGradients">>;
 
 /** More intervals than this are replaced by the one around them. */
@@ -36,7 +40,7 @@ export interface CudaPairs {
    * `lctx_ranges lctx_query_ranges(p, b, h, k0, k1, block)`: blocks of query rows that may see;
    * `int lctx_next_block(r, from)`: the first block ≥ from, `LCTX_NO_BLOCK` past the last;
    * `int lctx_previous_block(r, from)`: the last block ≤ from, −1 before the first.
-   * `float lctx_sink(p, b, h, q)`, −∞ without one; where there is a target, `int lctx_target(p, b, h, q, k)`.
+   * `float lctx_sink(p, b, h, q)`, −∞ without one.
    * For a gradient also `float lctx_slope(p, s, b, h, q, k)` and, for load n of the trained tables,
    * `int lctx_place_n(p, b, h, q, k)` (flat, inside the table) and `float lctx_place_slope_n(p, s, b, h, q, k)`.
    */
@@ -94,8 +98,11 @@ const sizeFields: Readonly<Record<string, Fragment>> = {
   step: c`p.step`,
 };
 
-/** The functions of an attention over tables that follow one another from buffer `firstTable` of the call. */
-export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: number): CudaPairs {
+/**
+ * The functions over tables that follow one another from buffer `firstTable` of the call. Without facts there are none
+ * of rectangles, ranges and regions.
+ */
+export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable: number): CudaPairs {
   const tables = tablesOf(node.buffers);
   const scalars: string[] = [];
   let asksSets = false;
@@ -133,26 +140,31 @@ export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: numbe
     c`${rectangleHead(c`bool`, name)}  (void)q0, (void)q1, (void)k0, (void)k1;\n${returns(e, rectangleIndices)}`;
 
   const regions = node.regions.slice(0, -1);
-  const functions: Fragment[] = [
-    c`${pairHead(c`bool`, c`lctx_see`, false)}  (void)q, (void)k;\n${returns(node.mask, pairIndices)}`,
-    c`${pairHead(c`float`, c`lctx_score`, true)}  (void)q, (void)k, (void)s;\n${returns(node.score, pairIndices, true)}`,
-    truth(c`lctx_all`, facts.mask.all),
-    truth(c`lctx_any`, facts.mask.any),
+  const rectangles = (known: BlockFacts): Fragment[] => [
+    truth(c`lctx_all`, known.mask.all),
+    truth(c`lctx_any`, known.mask.any),
     printRegion(
       regions.map(({ when }) => when),
       returns,
     ),
-    printBlockRegion(facts.regions, truth),
-    printRanges(c`lctx_key_ranges`, "q", facts.keys, leaves(["q0", "q1", "h"], false)),
-    printRanges(c`lctx_query_ranges`, "k", facts.queries, leaves(["k0", "k1", "h"], false)),
+    printBlockRegion(known.regions, truth),
+    printRanges(c`lctx_key_ranges`, "q", known.keys, leaves(["q0", "q1", "h"], false)),
+    printRanges(c`lctx_query_ranges`, "k", known.queries, leaves(["k0", "k1", "h"], false)),
+  ];
+  const functions: Fragment[] = [
+    c`${pairHead(c`bool`, c`lctx_see`, false)}  (void)q, (void)k;\n${returns(node.mask, pairIndices)}`,
+    c`${pairHead(c`float`, c`lctx_score`, true)}  (void)q, (void)k, (void)s;\n${returns(node.score, pairIndices, true)}`,
+    ...(facts === null ? [] : rectangles(facts)),
   ];
   const sink = node.sink ?? null;
   functions.push(
     c`LCTX_DEVICE float lctx_sink(const lctx_pairs &p, int b, int h, int q) {\n  (void)q;\n${returns(sink ?? real(-Infinity), ["q", "h"])}`,
   );
-  if (node.target)
+  for (const { name, of, value } of node.more ?? [])
     functions.push(
-      c`${pairHead(c`int`, c`lctx_target`, false)}  (void)q, (void)k;\n${returns(node.target, pairIndices)}`,
+      of === "pair"
+        ? c`${pairHead(typeNames[value.type], name, false)}  (void)q, (void)k;\n${returns(value, pairIndices)}`
+        : c`LCTX_DEVICE ${typeNames[value.type]} ${name}(const lctx_pairs &p, int b, int h) {\n${returns(value, ["h"])}`,
     );
   const trained: { buffer: number; elements: LaunchSize; loads: number[]; sinkLoads: number[] }[] = [];
   let placesByQuery = false;
@@ -227,7 +239,7 @@ export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: numbe
     c``,
   )}};\n`;
   return {
-    functions: c`${struct}${rangesText(facts)}${asksSets ? setsText : c``}${joinFragments(functions, c``)}`,
+    functions: c`${struct}${facts === null ? keyText : rangesText(facts)}${asksSets ? setsText : c``}${joinFragments(functions, c``)}`,
     parameters: joinFragments(
       fields.map(({ type, name }) => c`${type} ${identifier("p")}_${name}, `),
       c``,
@@ -238,7 +250,7 @@ export function cudaPairs(node: PairSource, facts: BlockFacts, firstTable: numbe
     )}};`,
     arguments: fields.map(({ argument }) => argument),
     scored: node.score.kind !== "logit",
-    asksAny: !facts.keys.exact || !facts.queries.exact,
+    asksAny: facts !== null && (!facts.keys.exact || !facts.queries.exact),
     start,
     sinks: sink !== null,
     trained,
@@ -300,13 +312,16 @@ function intervalsOf({ intervals, hull }: PositionRanges): readonly PositionInte
   return [{ when: bool(true), from: hull.low, to: hull.high }];
 }
 
-/** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. Of few, less is compiled. */
-const rangesText = ({ keys, queries }: BlockFacts): Fragment => c`
+const keyText: Fragment = c`
 /* The key of a score: a skeleton may bring a type of its own that knows the position as a real number, too. */
 #ifndef LCTX_KEY
 typedef int lctx_key;
 #endif
-#define LCTX_NO_BLOCK 0x7fffffff
+`;
+
+/** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. Of few, less is compiled. */
+const rangesText = ({ keys, queries }: BlockFacts): Fragment => c`
+${keyText}#define LCTX_NO_BLOCK 0x7fffffff
 #define LCTX_MOST_RANGES ${Math.max(1, intervalsOf(keys).length, intervalsOf(queries).length)}
 struct lctx_ranges {
   int count;

@@ -44,7 +44,8 @@ function tilesOf(
   { byQueries, form, exclusive }: Walk,
 ): Tiles {
   const { key } = node.regions[0]!;
-  const core = { ...node, value: key, score: body, target, weight: null, sink: null, prepended: null };
+  const more = target === null ? [] : [{ name: c`lctx_target`, of: "pair", value: target } as const];
+  const core = { ...node, value: key, score: body, more, weight: null, sink: null, prepended: null };
   const plan = new CallPlan(core, facts, element, operandCount(node) + 1, false);
   const regions = node.regions.length;
   const tileBytes = (n: number): number => plan.bytes(regions * (rows + 2 * n), 0, 0);

@@ -174,7 +174,6 @@ LCTX_DEVICE void lctx_fold(const lctx_pairs &p, const lctx_operands &a, void *to
                            int h, int block) {
   int place[2] = {-1, -1};
   float kept[2] = {${ops[op].start}, ${ops[op].start}};
-  const int row0 = (kByQueries ? p.start : 0) + block * LCTX_ROWS;
   lctx_tiles(p, a, memory, b, h, block, [&](float (&s)[kColumns / 8][4], const lctx_tile &x) {
     const int whole = kForm == kTiles ? lctx_tile_place(p, x, elements) : -2;
     if (kForm == kTiles && whole != -2 && !__all_sync(0xffffffffu, whole == place[0])) {
@@ -221,23 +220,22 @@ LCTX_DEVICE void lctx_fold(const lctx_pairs &p, const lctx_operands &a, void *to
       }
     }
   });
-  if (kForm == kDistances) return;
-  if (kForm != kRows) {
+  if constexpr (kForm == kRows) {
+    /* A row is four lanes'. */
+    const int row0 = (kByQueries ? p.start : 0) + block * LCTX_ROWS;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      float x = lctx_fold_two(kept[i], lctx_swap(kept[i], 1));
+      x = lctx_fold_two(x, lctx_swap(x, 2));
+      const int own = lctx_warp() * 16 + lctx_lane() / 4 + 8 * i;
+      const bool inside = own < (kByQueries ? a.queries : a.keys) - block * LCTX_ROWS;
+      const int at = inside ? lctx_place(p, elements, b, h, row0 + own, 0) : -1;
+      if (!kExclusive) lctx_flush(to, at, lctx_lane() % 4 == 0 ? x : ${ops[op].start});
+      else if (lctx_lane() % 4 == 0 && at >= 0) ((float *)to)[at] = x;
+    }
+  } else if constexpr (kForm != kDistances) {
 #pragma unroll
     for (int i = 0; i < 2; i++) lctx_flush(to, place[i], kept[i]);
-    return;
-  }
-  /* A row is four lanes'. */
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    float x = lctx_fold_two(kept[i], lctx_swap(kept[i], 1));
-    x = lctx_fold_two(x, lctx_swap(x, 2));
-    const int own = lctx_warp() * 16 + lctx_lane() / 4 + 8 * i, row = row0 + own;
-    const bool inside = own < (kByQueries ? a.queries : a.keys) - block * LCTX_ROWS;
-    const int at = inside ? lctx_place(p, elements, b, h, row, 0) : -1;
-    if (kExclusive) {
-      if (lctx_lane() % 4 == 0 && at >= 0) ((float *)to)[at] = x;
-    } else lctx_flush(to, lctx_lane() % 4 == 0 ? at : -1, x);
   }
 }
 `;

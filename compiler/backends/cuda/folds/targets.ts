@@ -1,19 +1,6 @@
 /** What the targets of a fold over pairs tell a kernel: which way to walk, and which sums a thread may keep. */
-import {
-  add,
-  and,
-  binary,
-  exprChildren,
-  int,
-  le,
-  lt,
-  mul,
-  select,
-  size,
-  someExpr,
-  type Expr,
-} from "../../../ir/expr.ts";
-import type { AxisSize } from "../../../ir/graph.ts";
+import { add, and, exprChildren, int, le, lt, mul, select, someExpr, type Expr } from "../../../ir/expr.ts";
+import { sizeExpr } from "../../../ir/graph-axes.ts";
 import type { PairReduceNode } from "../../../ir/graph-pairs.ts";
 import { linearForm } from "../../../ir/linear.ts";
 
@@ -76,28 +63,12 @@ function formOf(targets: readonly Expr[]): FoldForm {
   return targets.every(rising) ? "tiles" : "pairs";
 }
 
-/** The extent of an axis as an expression of sizes. */
-export function extentExpr(of: AxisSize): Expr {
-  switch (of.kind) {
-    case "fixed":
-      return int(of.value);
-    case "batch":
-      return size("batch");
-    case "length": {
-      const tokens = add(size("length"), int(of.plus + of.by - 1));
-      return of.by === 1 ? tokens : binary("floor-div", tokens, int(of.by));
-    }
-    default:
-      return of satisfies never;
-  }
-}
-
 export function foldTargets(node: PairReduceNode, heads: number): FoldTargets {
   const form = formOf(node.targets);
   const own = form === "rows" ? "q" : "k";
   const named = (name: string): boolean => node.targets.some((e) => e.kind === "index" && e.name === name);
   const exclusive = (form === "rows" || form === "columns") && named(own) && (heads === 1 || named("h"));
-  const extents = node.axes.slice(1).map((axis) => extentExpr(axis.size));
+  const extents = node.axes.slice(1).map((axis) => sizeExpr(axis.size));
   let flat: Expr = int(0);
   let inside: Expr | null = null;
   node.targets.forEach((target, n) => {

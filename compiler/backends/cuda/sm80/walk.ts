@@ -20,8 +20,8 @@ LCTX_DEVICE bool lctx_within(const lctx_ranges &r, int block) {
 template <bool kKeysSought>
 LCTX_DEVICE int lctx_next_seen(lctx_walk &w, const lctx_pairs &p, const lctx_ranges &r, int b, int h, int first, int last,
                                int from, int size, int count) {
-  if (!kAsksAny) return lctx_next_block(r, from);
-  for (;;) {
+  if constexpr (!kAsksAny) return lctx_next_block(r, from);
+  else for (;;) {
     if (from - w.from < 32) {
       const unsigned left = w.some >> (from - w.from);
       if (left) return from + __ffs((int)left) - 1;
