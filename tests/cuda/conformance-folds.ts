@@ -77,6 +77,8 @@ export async function compareFolds(
   element: AttentionElement,
   hopper: boolean,
   { seed, share, shares }: { readonly seed: number; readonly share: number; readonly shares: number },
+  /** Told each case before it runs: a kernel that hangs is named that way. */
+  begin: (name: string) => void,
 ) {
   const plain = [...foldCases(64), ...foldCases(24), ...selectCases(64), ...selectCases(20), ...blockCases];
   const cases = [
@@ -87,8 +89,10 @@ export async function compareFolds(
   const failures: string[] = [];
   let compared = 0;
   for (const { of, sizes } of cases) {
+    begin(`${element} ${of.name}: compiling`);
     const run = await runner(of.call(element));
     for (const [n, own] of sizes.entries()) {
+      begin(`${element} ${of.name}, ${JSON.stringify(own)}`);
       let first: readonly Uint8Array[] = [];
       const twice: RunCall = (buffers, results, launch) => {
         const bits = (): Uint8Array[] =>

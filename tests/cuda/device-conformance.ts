@@ -33,6 +33,7 @@ const { values } = parseArgs({
     cache: { type: "string" },
     variants: { type: "string", default: "1" },
     longest: { type: "string", default: "400" },
+    progress: { type: "boolean", default: false },
     specs: { type: "string", default: "random" },
     twice: { type: "boolean", default: false },
     compile: { type: "string" },
@@ -114,7 +115,9 @@ async function runner(call: Parameters<typeof device.prepare>[0]): Promise<RunCa
 
 if (values.path === "folds") {
   const hopper = device.properties.major === 9;
-  const found = await compareFolds(runner, element, hopper, { seed, share, shares });
+  const found = await compareFolds(runner, element, hopper, { seed, share, shares }, (name) => {
+    if (values.progress) process.stderr.write(`${name}\n`);
+  });
   console.log(
     JSON.stringify({
       ...{ element, seed, share: values.share, path: values.path, ...found },
