@@ -52,7 +52,7 @@ function makeCase(spec: Spec, n: number): Case {
   const text = `${pairs.functions.text}
 extern "C" void run_${n}(void **tables, int length, int queries, int start, int heads, int batch, int block, float s, double *out) {
   lctx_pairs p = {};
-  p.batch = batch, p.length = length, p.queries = queries, p.start = start;
+  p.batch = batch, p.length = length, p.queries = queries, p.start = start, p.keys = length;
   ${fields.join(" ")} ${extents.join(" ")}
   const int b = batch - 1;
   for (int h = 0; h < heads; h++)

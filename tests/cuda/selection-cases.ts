@@ -104,7 +104,24 @@ export function selectionCases(d: number, width: number, rows: Axis = t): readon
       buffers: [slope, gate],
     },
   };
-  return Object.entries(parts).map(([name, change]) => {
+  const quarter = axis("n", lengthSize(0, 4));
+  const over = (rowsOf: Axis, keysOf: Axis, name: string): Partial<AttentionParts> => ({
+    regions: [
+      {
+        query: leaf(`query${name}`, [b, rowsOf, heads, axis("d", d)]),
+        key: leaf(`key${name}`, [b, keysOf, groups, axis("d", d)]),
+        when: e.bool(true),
+      },
+    ],
+    value: leaf(`value${name}`, [b, keysOf, groups, axis("e", width)]),
+  });
+  const blockwise: Readonly<Record<string, Partial<AttentionParts>>> = {
+    "keys over blocks": { ...over(rows, quarter, "-blocks"), mask: e.le(e.mul(k, e.int(4)), q) },
+    ...(rows === t
+      ? { "queries over blocks": { ...over(quarter, y, "-rows"), mask: e.le(floorDiv(k, 4), q) } }
+      : {}),
+  };
+  return Object.entries({ ...parts, ...blockwise }).map(([name, change]) => {
     const attention = attentionNode({ ...plain, ...change }, name);
     const gradient = attentionGradientNode(
       attention,

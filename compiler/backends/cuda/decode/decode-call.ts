@@ -130,9 +130,10 @@ function prelude(
   const asked = headsDiffer(node) ? each : 1;
   const head = c`${scalarPrelude(element === "f32" ? "accurate" : "approximate")}${elementText(element)}
 constexpr int kWidth = ${shape.width}, kWidthPadded = ${padded.width}, kHeads = ${shape.heads};
-constexpr bool kSinks = ${flag(pairs.sinks)};
 ${pairs.functions}${tilesText(element, "shared")}`;
-  if (split === null) return c`${head}${sinkText}${combineText}`;
+  if (split === null)
+    return c`${head}constexpr bool kSinks = ${flag(pairs.sinks)};
+${sinkText}${combineText}`;
   const { tiles, page } = split;
   return c`${head}constexpr int kGroups = ${shape.groups}, kEach = ${each};
 constexpr int kDepth = ${shape.depth}, kDepthPadded = ${padded.depth};
