@@ -32,11 +32,16 @@ function isElement(node: Node, of: Node): boolean {
   if ("buffers" in node && node.buffers.includes(of)) return false;
   return !("logSumExp" in node && node.logSumExp === of);
 }
+/** True for a table's gradient. */
+function isTableGradient(node: Node, n: number): boolean {
+  if (node.kind !== "attention-gradient") return false;
+  const first = 2 * node.regions.length + 1;
+  return n >= first && n < first + node.bufferGradients.length;
+}
 function resultIsElement(node: Node, n: number): boolean {
   if (node.kind === "attention") return n === 0;
   if (node.kind !== "attention-gradient") return node.kind === "block-reduce" || node.kind === "block-spread";
-  const first = 2 * node.regions.length + 1;
-  return !(n >= first && n < first + node.bufferGradients.length);
+  return !isTableGradient(node, n);
 }
 
 /** Multiples of 1/4, so that products are exact and many are equal; words are empty, full, or neither. */
@@ -83,6 +88,9 @@ export function compareNode(
   const launch = { ...sizes, "query-length": queries, step: 0 };
   run([...operands, ...given], given.length, launch);
   return wanted.flatMap((want, r) => {
+    // These sums cancel, so rounded weights leave any share of them: f32 compares them here, and random specs compare
+    // tables of all elements with the size of what is added up.
+    if (element !== "f32" && isTableGradient(node, r)) return [];
     const raw = given[r]!;
     const own = raw instanceof Int32Array ? raw : unpack(element, raw);
     const size = want.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1);

@@ -28,6 +28,7 @@ import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import type { CudaSource } from "../../runtime/device/cuda/launch.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
 import { attentionCase } from "./attention-cases.ts";
+import { selectionCases } from "./selection-cases.ts";
 
 const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
 const compiles = has("nvcc");
@@ -156,6 +157,9 @@ describe("Hopper attention kernels", () => {
     expect(sm90Refusal({ ...attention, regions: [attention.regions[0]!, attention.regions[0]!] })).toMatch(
       /regions/,
     );
+    const choices = selectionCases(64, 64).filter(({ name }) => name.includes("ranks"));
+    expect(choices.length).toBeGreaterThan(0);
+    for (const of of choices) expect(sm90Refusal(of.gradient)).toMatch(/reads a set/);
     const early = leaf("early", [axis("p", 2), axis("g", 2), axis("d", 128)]);
     expect(sm90Refusal({ ...attention, prepended: { key: early, value: early } })).toMatch(/before the text/);
   });

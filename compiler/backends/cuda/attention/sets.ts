@@ -18,6 +18,7 @@ LCTX_DEVICE bool lctx_member(const int *row, int words, int element) {
 LCTX_DEVICE int lctx_rank(const int *row, int words, int element) {
   const int whole = min(max(element, 0) >> 5, words);
   int rank = 0;
+#pragma unroll 1
   for (int w = 0; w < whole; w++) rank += __popc((unsigned)__ldg(row + w));
   if (whole < words && element > 0) rank += __popc((unsigned)__ldg(row + whole) & ((1u << (element & 31)) - 1u));
   return rank;

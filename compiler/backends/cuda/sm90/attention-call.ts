@@ -31,6 +31,8 @@ export function sm90Refusal(node: AnyAttention): string | null {
   if (node.prepended !== null) return "keys before the text";
   if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
   if (Math.max(depth, width) > limit) return `a head size over ${limit}`;
+  // Each of a thread's pairs would hold a loop of its own beside the accumulators: minutes to compile, and spills.
+  if (someExpr(node.score, (part) => part.kind === "set")) return "a score that reads a set";
   return null;
 }
 
