@@ -5,7 +5,8 @@
  * and compared `--variants` times, each with its own lengths, batch and values: kernels must not need to be compiled
  * again for them. `--specs` chooses random ones, those known from other projects' failures, or sparse tables of blocks;
  * `--twice` also runs each comparison again and wants the same bits. `--compile sm_90` has no GPU: it only compiles
- * the kernels for that processor into the cache.
+ * the kernels for that processor into the cache. `--every-lane` is for racecheck, which does not see that a warp met
+ * before one of its lanes told a barrier.
  */
 import { parseArgs } from "node:util";
 import { attentionDecodeCall } from "../../compiler/backends/cuda/decode/decode-call.ts";
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     variants: { type: "string", default: "1" },
     longest: { type: "string", default: "400" },
     progress: { type: "boolean", default: false },
+    "every-lane": { type: "boolean", default: false },
     specs: { type: "string", default: "random" },
     twice: { type: "boolean", default: false },
     compile: { type: "string" },
@@ -96,8 +98,17 @@ if (values.compile !== undefined) {
 }
 const device = await openCuda({ cacheFolder: values.cache ?? null });
 
-async function runner(call: Parameters<typeof device.prepare>[0]): Promise<RunCall> {
-  const prepared = await device.prepare(call);
+/** The same call where every lane of a warp tells a barrier, for tools that do not follow warps. */
+const everyLane = (call: CudaCall): CudaCall => ({
+  ...call,
+  sources: call.sources.map((source) => ({
+    ...source,
+    text: source.text.replace("#define LCTX_ARRIVING 1\n", "#define LCTX_ARRIVING 32\n"),
+  })),
+});
+
+async function runner(call: CudaCall): Promise<RunCall> {
+  const prepared = await device.prepare(values["every-lane"] ? everyLane(call) : call);
   return (buffers, results, sizes) => {
     const memories = buffers.map((data) => {
       const memory = device.allocate(Math.max(16, data.byteLength));

@@ -2,6 +2,7 @@
  * Small specs of each path under compute-sanitizer: `sanitizer [--tools memcheck,racecheck] [--seconds 60] [--cache folder]`.
  * Prints one line a case and tool: "clean", the tool's first findings, or "not run" and why. Ends with 1 on a finding, with 2 when
  * something did not run. Needs `device-conformance` built beside it (or its text, with tsx).
+ * Hopper's kernels are watched with every lane telling barriers: racecheck does not see that a warp met before one did.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -37,6 +38,7 @@ const node = (args: readonly string[]): readonly string[] => [
   process.execPath,
   ...program,
   ...args,
+  "--every-lane",
   "--cache",
   folder,
 ];

@@ -68,7 +68,7 @@ export function backwardText(options: BackwardOptions): Fragment {
   const count = rows / 2;
   const shared = rows === 64;
   const free = (bar: Fragment): Fragment => c`__syncwarp();
-      if (lane == 0) lctx_arrive(${bar});`;
+      if (lane < LCTX_ARRIVING) lctx_arrive(${bar});`;
   return c`${ptxText(element)}
 ${productText({ name: c`lctx_pairs_product`, columns: rows, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_value_product`, columns: e, left: "registers", right: "columns" }, element)}
@@ -108,11 +108,11 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
     lctx_prefetch_map(&values_map), lctx_prefetch_map(&outs_map);
     lctx_barrier_init(KEYS_FULL, 1);
     for (int n = 0; n < ${stages}; n++) {
-      lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), 8);
-      lctx_barrier_init(OUT_FULL(n), 1), lctx_barrier_init(OUT_FREE(n), 8);
+      lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), 8 * LCTX_ARRIVING);
+      lctx_barrier_init(OUT_FULL(n), 1), lctx_barrier_init(OUT_FREE(n), 8 * LCTX_ARRIVING);
     }
     for (int n = 0; n < 2; n++) {
-      lctx_barrier_init(SHARE_FULL(0, n), 4), lctx_barrier_init(SHARE_FULL(1, n), 4);
+      lctx_barrier_init(SHARE_FULL(0, n), 4 * LCTX_ARRIVING), lctx_barrier_init(SHARE_FULL(1, n), 4 * LCTX_ARRIVING);
       lctx_barrier_init(SHARE_FREE(n), 1);
     }
     lctx_barriers_ready();

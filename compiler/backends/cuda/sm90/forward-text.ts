@@ -76,10 +76,10 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   if (threadIdx.x == 0) {
     lctx_prefetch_map(&queries_map), lctx_prefetch_map(&keys_map), lctx_prefetch_map(&values_map);
     for (int n = 0; n < ${queryStages}; n++)
-      lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), ${4 * workers});
+      lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), ${4 * workers} * LCTX_ARRIVING);
     for (int n = 0; n < ${stages}; n++) {
-      lctx_barrier_init(KEY_FULL(n), 1), lctx_barrier_init(KEY_FREE(n), ${4 * workers});
-      lctx_barrier_init(VALUE_FULL(n), 1), lctx_barrier_init(VALUE_FREE(n), ${4 * workers});
+      lctx_barrier_init(KEY_FULL(n), 1), lctx_barrier_init(KEY_FREE(n), ${4 * workers} * LCTX_ARRIVING);
+      lctx_barrier_init(VALUE_FULL(n), 1), lctx_barrier_init(VALUE_FREE(n), ${4 * workers} * LCTX_ARRIVING);
     }
     lctx_barriers_ready();
   }
@@ -194,7 +194,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   lctx_mma_commit();
 #define LCTX_FREE(bar)                                                                          \
   __syncwarp();                                                                                 \
-  if (lane == 0) lctx_arrive(bar);
+  if (lane < LCTX_ARRIVING) lctx_arrive(bar);
 #define LCTX_TAKE_SCORES(note)                                                                  \
   if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ((note) >> 2) * ${tile.keys} + 2 * quad, keys); \
   else lctx_scores(p, s, b, h, q0, q1, ((note) >> 2) * ${tile.keys} + 2 * quad);                       \

@@ -14,6 +14,8 @@ export const elementName = (element: Sm90Element): Fragment => (element === "bf1
 export const ptxText = (element: Sm90Element): Fragment => c`${scalarPrelude("approximate")}
 typedef unsigned int u32;
 typedef unsigned long long u64;
+/* Lanes of a warp that tell a barrier, after the warp has met. Tools that do not follow the meeting want all 32. */
+#define LCTX_ARRIVING 1
 #define LCTX_LOG2E 1.44269504f
 #define LCTX_LN2 0.693147181f
 
