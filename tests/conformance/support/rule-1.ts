@@ -162,13 +162,15 @@ export function attentionTolerances(
             ? [bounds[afterTables + 1]!, bounds[afterTables]!]
             : [boundV, boundK(pair.region)];
           const weight = (amplify + 1) * pair.p + least / (factor * unit);
+          // Backward takes weights from the stored log-sum-exp, whose own error they inherit.
+          const again = (boundL[at]! + 1) * pair.p + least / (factor * unit);
           let reach = 0;
           for (let i = 0; i < e; i++) {
             boundO[at * e + i]! += weight * Math.abs(from[pair.valueAt + i]!);
-            toV[pair.valueAt + i]! += weight * Math.abs(upstream[at * e + i]!);
+            toV[pair.valueAt + i]! += again * Math.abs(upstream[at * e + i]!);
             reach += Math.abs(upstream[at * e + i]! * from[pair.valueAt + i]!);
           }
-          const core = weight * (reach + delta);
+          const core = again * (reach + delta);
           const error = node.scale * core * pair.slope;
           const { query, key } = regions[pair.region]!;
           const keyData = pair.early ? early!.key.data : key;
