@@ -5,19 +5,43 @@ import { join } from "node:path";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { packageRoot } from "../paths.ts";
 
-/** Each is a script of that name in the sources' bench folder, those of the GPU in its folder cuda. */
-export const benches = ["gemm", "attention", "step", "startup", "cuda-attention", "cuda-decode"] as const;
+/** Each is a script of that name in the sources' bench folder; those that a GPU has are in its folder cuda, too. */
+const benches = {
+  gemm: ["cpu"],
+  attention: ["cpu", "cuda"],
+  step: ["cpu"],
+  startup: ["cpu"],
+  decode: ["cuda"],
+} as const;
 
-export async function bench(
-  what: string,
-  options: { readonly json?: boolean; readonly threads?: number },
-): Promise<number> {
-  if (!(benches as readonly string[]).includes(what))
+export interface BenchOptions {
+  readonly json?: boolean;
+  readonly threads?: number;
+  readonly device: "auto" | "cpu" | "cuda";
+}
+
+/** Where a benchmark runs: on the GPU where there is one that it can use. */
+async function deviceOf(targets: readonly string[], asked: BenchOptions["device"]): Promise<"cpu" | "cuda"> {
+  if (asked !== "auto") {
+    if (!targets.includes(asked))
+      throw new UsageError(`this benchmark does not run on ${asked}`, `it runs on: ${targets.join(", ")}`);
+    return asked;
+  }
+  if (targets.length === 1) return targets[0] as "cpu" | "cuda";
+  const { cudaParts } = await import("../../../runtime/device/cuda/report.ts");
+  const parts = await cudaParts();
+  const usable = parts.some(({ name, fix }) => name.startsWith("GPU") && fix === null);
+  return usable && parts.every(({ name, fix }) => name.startsWith("GPU") || fix === null) ? "cuda" : "cpu";
+}
+
+export async function bench(what: string, options: BenchOptions): Promise<number> {
+  if (!Object.hasOwn(benches, what))
     throw new UsageError(
       `no benchmark is called ${JSON.stringify(what)}`,
-      `there are: ${benches.join(", ")}`,
+      `there are: ${Object.keys(benches).join(", ")}`,
     );
-  const script = join(packageRoot(), "bench", `${what.replace("cuda-", "cuda/")}.ts`);
+  const device = await deviceOf(benches[what as keyof typeof benches], options.device);
+  const script = join(packageRoot(), "bench", ...(device === "cuda" ? ["cuda"] : []), `${what}.ts`);
   if (!existsSync(script))
     throw new UsageError("the benchmarks are part of the sources", "run lctx from a clone of the repository");
   const given = [
