@@ -215,7 +215,10 @@ async function measure(
   return { times, bytes };
 }
 
-const device = await openCuda({ cacheFolder: null });
+const device = await openCuda({ cacheFolder: null }).catch((error: Error) => {
+  console.error(`not run: ${error.message}`);
+  process.exit(5);
+});
 const rounds = argument("rounds", 5);
 const largest = argument("largest", 40) * 2 ** 30;
 say("machine", { ...machine(1), gpu: device.description });
