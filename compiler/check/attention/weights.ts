@@ -1,5 +1,6 @@
 /** `weight = …` as the tree that lowering splits into nodes: reals and softmaxes, added, multiplied and chosen. */
 import * as ir from "../../ir/expr.ts";
+import { simplifyExpr } from "../../ir/simplify-expr.ts";
 import type { ReadAt, WeightExpr } from "../../ir/weight.ts";
 import { factors, freeIndices, terms } from "./expr-tools.ts";
 import { isOverPairs, ownLogit } from "./pair-view.ts";
@@ -15,8 +16,7 @@ const readsSoftmax = (expr: ir.Expr, { tables }: Making): boolean =>
     (e) => e.kind === "load" && (tables.at(e.buffer).kind === "softmax" || tables.totals.has(e.buffer)),
   );
 
-const isTotal = (e: ir.Expr, { tables }: Making): boolean =>
-  e.kind === "load" && tables.totals.has(e.buffer);
+const isTotal = (e: ir.Expr, { tables }: Making): boolean => e.kind === "load" && tables.totals.has(e.buffer);
 
 /**
  * The weight of a pair; null after a refusal. `assumed` takes conditions that the mask must include for the weight to be
@@ -95,7 +95,7 @@ function quotient(
   if (loose) return refuse("a denominator that differs by key");
   const own = ownLogit(score, making);
   const when = withoutLogit(guard, making);
-  const sink = others.length === 0 ? null : logarithm(others.reduce((a, b) => ir.add(a, b)));
+  const sink = others.length === 0 ? null : logarithm(simplifyExpr(others.reduce((a, b) => ir.add(a, b))));
   if (own === null || when === null) return null;
   if (sink?.kind === "constant" && !Number.isFinite(sink.value))
     return refuse("a denominator with a term that is not positive");
