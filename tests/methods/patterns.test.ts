@@ -127,6 +127,37 @@ describe.each(Object.entries(cases))("%s", (name, { use, reference, plainTo }) =
   });
 });
 
+describe("differential", () => {
+  const settings = ["Small.width=16", "Small.layers=1", "Small.vocab=11"];
+  const { project } = checkSpec(join(folder, "spec.lctx"), textOf("differential"), diskHost, settings);
+  const model = project!.models.get("Small")!;
+  const { logits } = stageGraphs(model, []);
+  const sizes = { batch: 2, length: 9 };
+  const given = randomInputs(logits, sizes, 4);
+  const run = (change: (path: string, own: Float64Tensor) => Float64Tensor): Float64Array => {
+    const inputs = new Map([...given].map(([path, own]) => [path, change(path, own)] as const));
+    return interpret(logits, inputs, sizes, {}).get("logits")!.data;
+  };
+  type Change = (path: string, own: Float64Tensor) => Float64Tensor;
+  const scaled =
+    (factors: number): Change =>
+    (path, own) =>
+      /^layers\.0\.attn\.[abce]$/.test(path) ? { ...own, data: own.data.map((x) => factors * x) } : own;
+  /** The second attention's queries and keys are made as those of the first. */
+  const same =
+    (factors: number): Change =>
+    (path, own) => {
+      const twin = /^(.*\.[qk])_less\.weight$/.exec(path);
+      return twin === null ? scaled(factors)(path, own) : given.get(`${twin[1]}.weight`)!;
+    };
+
+  it("of two equal attentions is one attention, whatever the factor", () => {
+    // (1 − factor) · attention, and the norm takes the factor away as long as it is below 1.
+    expect(furthest(run(same(0)), run(same(0.1)))).toBeLessThan(1e-3);
+    expect(furthest(run(scaled(0)), run(scaled(1)))).toBeGreaterThan(1e-2);
+  });
+});
+
 describe("kernels", () => {
   let device: Device;
   beforeAll(async () => {
