@@ -6,18 +6,16 @@ import { buildProgram } from "./build-program.ts";
 import type { Model } from "./check/model/model.ts";
 import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
-import type { Span } from "./source/span.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import type { Reporter } from "./diagnostics/reporter.ts";
-import type { AttentionPhase } from "./ir/attention-meaning.ts";
 import type { Graph } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
-import { splitWeight } from "./lower/split-weight.ts";
 import { recipeToSettings } from "./lower/recipe-to-settings.ts";
 import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
 import { optimizeGraph } from "./passes/pipeline.ts";
+import { refuseAttentions } from "./refuse-attentions.ts";
 
 export { checkSpec, type Checked } from "./check-spec.ts";
 
@@ -110,23 +108,6 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
     if (loss.objective === "teach" && !teaches) reporter.add(messages.teachNotEvaluated(loss.span));
   }
   refuseAttentions(recipe.model, ["training", "evaluation", "decoding"], reporter);
-}
-
-/** Says which attentions no kernel computes in the phases that run. */
-function refuseAttentions(model: Model, phases: readonly AttentionPhase[], reporter: Reporter): void {
-  for (const term of termOrder(model.output)) {
-    if (term.kind !== "attention") continue;
-    const refuse = (what: string, span: Span): void =>
-      reporter.add(messages.attentionNotRun({ what, attention: term.site }, span));
-    for (const phase of phases) {
-      const { unsupported, weight } = term.instance.phases[phase];
-      for (const { what, span } of unsupported) refuse(what, span);
-      if (weight === null) continue;
-      const { reason } = splitWeight(weight.value);
-      if (reason !== null) refuse(reason, weight.span);
-      else if (term.prepended.length > 0) refuse("a weight beside learned keys before the text", weight.span);
-    }
-  }
 }
 
 /** A program that evaluates and never trains, for weights that come from elsewhere; null after reported refusals. */

@@ -177,6 +177,12 @@ function parsing(
   }
   if (token.image === "," && innermost?.image !== "(" && innermost?.image !== "[")
     return messages.separator({ sign: token.image }, span, { fix: { span, text: "" } });
+  // `sum[k in 0..q] …`, as other languages write it.
+  const ranges = previous?.image === "in" || (token.image === "." && tokens[index - 2]?.image === "in");
+  if (rule === "reduction" && ranges) {
+    const help = "after `in` stands a block; a range is a condition: `sum[k if k <= q] …`";
+    return messages.unexpected({ met: describe(token), expected: wanted }, span, { help });
+  }
   if (reserved.has(token.image) && wanted === "a name")
     return messages.reservedWord({ word: token.image }, span);
   // A word that starts a clause is read as a name after a sign: `mask a = q >= k and` and then `mask b`.

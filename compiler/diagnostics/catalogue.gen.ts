@@ -516,7 +516,7 @@ export const catalogue: readonly MessageEntry[] = [
     "title": "{what} of `{attention}` cannot be run yet",
     "label": "no kernel for this",
     "help": "`lctx check` and `lctx explain` work; to run the model, choose an attention without it",
-    "why": "Checking a spec covers the whole language; programs are built only from what the kernels compute exactly. The message\ncomes when the spec is built, not when it is checked.",
+    "why": "Checking a spec covers the whole language; programs are built only from what the kernels compute exactly. The message\ncomes when the spec is built; `lctx check` shows it below a spec that is otherwise right and is to be trained.",
     "wrong": null,
     "right": null
   },

@@ -130,6 +130,24 @@ export const blockSpreadNode = (
     ...placed(at),
   });
 
+/** Sums along an axis up to each element, from its end where `backward`, without the element where `exclusive`. */
+export const runningSumNode = (
+  operand: Node,
+  along: string,
+  { backward = false, exclusive = false }: { readonly backward?: boolean; readonly exclusive?: boolean },
+  at: Place,
+): NodeOf<"running-sum"> =>
+  checked<"running-sum">({
+    kind: "running-sum",
+    operand,
+    axis: along,
+    backward,
+    exclusive,
+    axes: operand.axes,
+    dtype: operand.dtype,
+    ...placed(at),
+  });
+
 /** Stands for a node of the model that has these axes. */
 export const holeNode = (
   name: string,

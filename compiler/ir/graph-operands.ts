@@ -98,6 +98,10 @@ const rules: { readonly [K in NodeKind]: OperandRule<K> } = {
     get: (node) => [node.operand],
     set: (node, [operand]) => ({ ...node, operand: operand! }),
   },
+  "running-sum": {
+    get: (node) => [node.operand],
+    set: (node, [operand]) => ({ ...node, operand: operand! }),
+  },
   "cross-entropy": {
     get: (node) => [node.logits, node.targets],
     set: (node, [logits, targets]) => ({ ...node, logits: logits!, targets: targets! }),

@@ -80,6 +80,18 @@ export interface BlockSpreadNode extends NodeBase {
   readonly block: number;
 }
 
+/**
+ * Sums along `axis`: element i is the sum of elements 0 … i, of 0 … i − 1 where `exclusive` (0 for the first), and counted
+ * from the other end where `backward`. Its adjoint is the running sum from the other end.
+ */
+export interface RunningSumNode extends NodeBase {
+  readonly kind: "running-sum";
+  readonly operand: Node;
+  readonly axis: string;
+  readonly backward: boolean;
+  readonly exclusive: boolean;
+}
+
 /** Stands for a node of the model (the queries of an attention, say) from checking until lowering fills it. */
 export interface HoleNode extends NodeBase {
   readonly kind: "hole";

@@ -40,6 +40,7 @@ const rules: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly ResultTyp
   "pair-reduce": none,
   "block-reduce": none,
   "block-spread": none,
+  "running-sum": none,
   "cross-entropy": (node) => [real(node.axes)],
   "cross-entropy-gradient": none,
   "head-loss": (node) => [real(node.axes)],

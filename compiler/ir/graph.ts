@@ -10,6 +10,7 @@ import type {
   HoleNode,
   LogSumExpNode,
   PairReduceNode,
+  RunningSumNode,
   SelectNode,
 } from "./graph-pairs.ts";
 import type { Weight } from "./weight.ts";
@@ -65,6 +66,7 @@ export type Node =
   | PairReduceNode
   | BlockReduceNode
   | BlockSpreadNode
+  | RunningSumNode
   | CrossEntropyNode
   | CrossEntropyGradientNode
   | HeadLossNode

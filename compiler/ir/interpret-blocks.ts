@@ -1,4 +1,4 @@
-/** The meaning of folds over blocks of an axis, and of repeating a block's value over its positions. */
+/** The meaning of folds over blocks of an axis, of repeating a block's value over its positions, and of running sums. */
 import type { NodeOf } from "./graph-operands.ts";
 import {
   emptyTensor,
@@ -58,5 +58,23 @@ export function interpretBlockSpread(
   const at = node.operand.axes.findIndex(({ name }) => name === node.axis);
   const placeOf = blockPlaces(out.shape, given.shape, at, node.block);
   for (let n = 0; n < out.data.length; n++) out.data[n] = given.data[placeOf(n)]!;
+  return [out];
+}
+
+export function interpretRunningSum(
+  node: NodeOf<"running-sum">,
+  context: BlockContext,
+): readonly Float64Tensor[] {
+  const given = context.value(node.operand);
+  const out = emptyTensor(given.shape);
+  const at = node.axes.findIndex(({ name }) => name === node.axis);
+  const [count, step] = [given.shape[at]!, strides(given.shape)[at]!];
+  for (let n = 0; n < out.data.length; n++) {
+    const place = Math.floor(n / step) % count;
+    const start = n - place * step;
+    const [from, to] = node.backward ? [place, count - 1] : [0, place];
+    for (let i = from; i <= to; i++)
+      if (i !== place || !node.exclusive) out.data[n] = out.data[n]! + given.data[start + i * step]!;
+  }
   return [out];
 }

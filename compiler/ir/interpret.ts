@@ -5,7 +5,7 @@ import { isTokenAxis } from "./graph-axes.ts";
 import type { NodeOf } from "./graph-operands.ts";
 import type { Axis, Graph, Node, NodeKind } from "./graph.ts";
 import { interpretAttention, interpretAttentionGradient } from "./interpret-attention.ts";
-import { interpretBlockReduce, interpretBlockSpread } from "./interpret-blocks.ts";
+import { interpretBlockReduce, interpretBlockSpread, interpretRunningSum } from "./interpret-blocks.ts";
 import { interpretLogSumExp, interpretPairReduce } from "./interpret-pairs.ts";
 import { interpretSelect } from "./interpret-select.ts";
 import { crossEntropy, crossEntropyGradient, headGradients, headLogits } from "./interpret-loss.ts";
@@ -216,6 +216,7 @@ const meanings: { readonly [K in NodeKind]: Meaning<K> } = {
   "pair-reduce": interpretPairReduce,
   "block-reduce": interpretBlockReduce,
   "block-spread": interpretBlockSpread,
+  "running-sum": interpretRunningSum,
   "cross-entropy": (node, { value }) => crossEntropy(value(node.logits), value(node.targets)),
   "cross-entropy-gradient": (node, { value }) => [
     crossEntropyGradient(

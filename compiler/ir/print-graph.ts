@@ -117,6 +117,11 @@ const details: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly string[
   ],
   "block-reduce": (node) => [node.op, `along ${node.axis} by ${node.block}`],
   "block-spread": (node) => [`along ${node.axis} by ${node.block}`],
+  "running-sum": (node) => [
+    `along ${node.axis}`,
+    ...(node.backward ? ["backward"] : []),
+    ...(node.exclusive ? ["exclusive"] : []),
+  ],
   "cross-entropy": () => [],
   "cross-entropy-gradient": () => [],
   "head-loss": () => [],

@@ -17,6 +17,7 @@ import type { AttentionCore, Axis, Node, NodeKind } from "./graph.ts";
 import {
   checkBlockReduce,
   checkBlockSpread,
+  checkRunningSum,
   checkLogSumExp,
   checkPairReduce,
   checkPairs,
@@ -206,6 +207,7 @@ const checks: { readonly [K in NodeKind]: Check<K> } = {
   "pair-reduce": checkPairReduce,
   "block-reduce": checkBlockReduce,
   "block-spread": checkBlockSpread,
+  "running-sum": checkRunningSum,
   "cross-entropy": (node, fail) => checkLoss(node, node.logits.axes, node.targets, fail),
   "cross-entropy-gradient": (node, fail) => {
     checkLoss(node.lossGradient, node.logits.axes, node.targets, fail);

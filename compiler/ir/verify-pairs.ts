@@ -178,3 +178,11 @@ export function checkBlockSpread(node: NodeOf<"block-spread">, fail: Fail): void
     );
   if (node.dtype !== node.operand.dtype) fail("changes the element type");
 }
+
+export function checkRunningSum(node: NodeOf<"running-sum">, fail: Fail): void {
+  const along = findAxis(node.operand.axes, node.axis);
+  if (along === undefined) fail(`has no axis ${node.axis}`);
+  else if (along.size.kind === "batch") fail("runs over the rows of the batch");
+  expectAxes(node, node.operand.axes, fail);
+  if (node.dtype !== "f32" || node.operand.dtype !== "f32") fail("sums whole numbers");
+}

@@ -19,7 +19,7 @@ import {
   type Expr,
 } from "../ir/expr.ts";
 import { findAxis, shrinkSize, sizeDifference, sizeExpr, withoutAxes } from "../ir/graph-axes.ts";
-import { blockReduceNode, blockSpreadNode } from "../ir/graph-build-pairs.ts";
+import { blockReduceNode, blockSpreadNode, runningSumNode } from "../ir/graph-build-pairs.ts";
 import {
   attentionGradientNode,
   axis,
@@ -255,6 +255,13 @@ export const adjoints: { readonly [K in NodeKind]: Adjoint<K> } = {
     const at = node.operand.axes.findIndex(({ name }) => name === node.axis);
     const sum = blockReduceNode("sum", gradient, node.axes[at]!.name, node.block, placeOf(node), node.axis);
     context.give(node.operand, sum);
+  },
+  "running-sum": (node, context) => {
+    const gradient = first(context);
+    if (gradient === undefined || !context.wanted(node.operand)) return;
+    const { axis: along, exclusive } = node;
+    const options = { backward: !node.backward, exclusive };
+    context.give(node.operand, runningSumNode(gradient, along, options, placeOf(node)));
   },
   "cross-entropy": (node, context) => {
     if (!context.wanted(node.logits)) return;

@@ -158,3 +158,23 @@ describe("places in library files", () => {
     expect([...sources.keys()]).toEqual([path]);
   });
 });
+
+describe("an index that nothing names", () => {
+  const attention = (body: string): string =>
+    `attention A() {\n  blocks c by 4\n  mask q >= k\n  ${body}\n}\n`;
+
+  it("is told once, with the indices there are", () => {
+    const found = checkText(
+      attention("let x[h, q] = sum[j if j <= q and j > 2] s[h, q, j]\n  score = s + x[h, k]"),
+      path,
+    );
+    expect(summary(found)).toEqual(["name-unknown: an index is one of `q`, `k`, `h`, `d`, `g`, `c`"]);
+  });
+
+  it.each(["0..q", "c..q", "(0, q)"])("is no range: `k in %s`", (range) => {
+    const found = checkText(attention(`let x[h, q] = sum[k in ${range}] s\n  score = s + x[h, k]`), path);
+    expect(summary(found)).toEqual([
+      "unexpected: after `in` stands a block; a range is a condition: `sum[k if k <= q] …`",
+    ]);
+  });
+});

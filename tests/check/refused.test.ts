@@ -35,6 +35,10 @@ model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   at
 
 const p = "let p[h, q, k] = softmax[k if causal] s";
 
+const total = "let total[h, q] = sum[k if causal] exp(s)";
+const throughFold = "training through a sum or an extreme over pairs, which passes no gradient,";
+const noQuotient = "a sum of exponentials that `exp` of the same is not divided by";
+
 describe("refused", () => {
   it.each([
     [
@@ -66,6 +70,61 @@ describe("refused", () => {
       "a score beside a weight",
       `${p}  mask causal  score = 2 * s  weight = p`,
       [["`score` beside `weight`", "weight = p"]],
+    ],
+    [
+      "a softmax in another's body",
+      "mask causal  weight = 0.5 * softmax[k if causal] s + softmax[k if causal and q - k < 3] s",
+      [
+        [
+          "a softmax in the body of another (a body runs on to the right: write `(softmax[…] s) + …`)",
+          "softmax[k if causal] s + softmax[k if causal and q - k < 3] s",
+        ],
+      ],
+    ],
+    [
+      "a gradient through a sum over pairs, in a score",
+      `${total}  mask causal  score = s - log(total[h, k])`,
+      [[throughFold, "score = s - log(total[h, k])"]],
+    ],
+    [
+      "a gradient through a sum over pairs that a table is made of",
+      `let most[h, q] = max[k if causal] s  let x[h, q] = most * most  mask causal  score = s - x[h, k]`,
+      [[throughFold, "score = s - x[h, k]"]],
+    ],
+    [
+      "a denominator of other exponentials",
+      `${total}  mask causal  weight = exp(2 * s) / (1 + total)`,
+      [[noQuotient, "exp(2 * s) / (1 + total)"]],
+    ],
+    [
+      "a sum of exponentials that is a factor",
+      `${total}  mask causal  weight = exp(s) * total`,
+      [[noQuotient, "exp(s) * total"]],
+    ],
+    [
+      "a denominator at another query",
+      `${total}  mask causal  weight = exp(s) / (1 + total[h, k])`,
+      [[noQuotient, "exp(s) / (1 + total[h, k])"]],
+    ],
+    [
+      "a denominator that differs by key",
+      `${total}  mask causal  weight = exp(s) / (1 + ordinal(k) + total)`,
+      [["a denominator that differs by key", "exp(s) / (1 + ordinal(k) + total)"]],
+    ],
+    [
+      "a denominator with a term that is not positive",
+      `${total}  mask causal  weight = exp(s) / (total - 1)`,
+      [["a denominator with a term that is not positive", "exp(s) / (total - 1)"]],
+    ],
+    [
+      "a denominator of fewer keys than the mask shows",
+      "let total[h, q] = sum[k if causal and q - k < 4] exp(s)  mask causal  weight = exp(s) / (1 + total)",
+      [["a denominator that leaves out keys which `mask` shows", "weight = exp(s) / (1 + total)"]],
+    ],
+    [
+      "a sum up to a position of what differs by that position",
+      "let a[h, q] = sum[d] Q  let x[h, q] = sum[k if k <= q] a[h, q] + a[h, k]  mask causal  score = s + x[h, k]",
+      [["a table of queries × keys", "sum[k if k <= q] a[h, q] + a[h, k]"]],
     ],
     [
       "shares of logits",

@@ -44,6 +44,20 @@ describe("help", () => {
   });
 });
 
+describe("a spec that is right and that no kernel computes", () => {
+  it("is told so by check and by explain graph, and is no mistake for check", async () => {
+    const pairs = "score = s + 1 / (sum[k if causal] exp(s))";
+    place.write("pairs.lctx", tinySpec.replace("mask causal and", `${pairs}\n  mask causal and`));
+    const checked = await place.lctx("check", "pairs.lctx");
+    expect(checked).toMatchObject({ code: 0 });
+    expect(checked.out).toMatch(/✓ pairs\.lctx\n.*cannot be trained yet/);
+    expect(checked.err).toMatch(/^error\[attention-not-run\]: training through a sum/);
+    const explained = await place.lctx("explain", "graph", "pairs.lctx");
+    expect(explained.code).toBe(1);
+    expect(explained.err).toMatch(/^error\[attention-not-run\]: training through a sum/);
+  });
+});
+
 describe("compiled code kept beside the bundle", () => {
   it("is made again when it is damaged: V8 would run whatever it holds", async () => {
     expect((await place.lctx("check", "tiny.lctx")).code).toBe(0);

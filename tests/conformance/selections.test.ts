@@ -77,6 +77,22 @@ const blockCases: Readonly<Record<string, Node>> = {
   ),
 };
 
+const runningCases: Readonly<Record<string, Node>> = Object.fromEntries(
+  [false, true].flatMap((backward) =>
+    [false, true].flatMap((exclusive) =>
+      (["t", "i", "h"] as const).map((along) => [
+        `running sum along ${along}${backward ? ", backward" : ""}${exclusive ? ", exclusive" : ""}`,
+        pairs.runningSumNode(
+          leaf("wide", [b, t, heads, axis("i", 19)]),
+          along,
+          { backward, exclusive },
+          "running",
+        ),
+      ]),
+    ),
+  ),
+);
+
 const pairCases: Readonly<Record<string, Node>> = {
   "log-sum-exp": pairs.logSumExpNode({ ...core(), score: e.logit }, "lse"),
   "log-sum-exp of two regions": pairs.logSumExpNode(
@@ -286,7 +302,7 @@ function attentionCases(): Readonly<Record<string, Node>> {
   );
 }
 
-const cases = { ...blockCases, ...pairCases, ...selectCases, ...attentionCases() };
+const cases = { ...blockCases, ...runningCases, ...pairCases, ...selectCases, ...attentionCases() };
 const lengths = [1, 7, 8, 9, 33, 65, 140];
 const tolerance = 3e-5;
 

@@ -41,6 +41,8 @@ export interface Elaborated {
   readonly graph: Graph;
   readonly inputs: Map<string, Float64Tensor>;
   readonly rows: readonly Row[];
+  /** Rows of other inputs. */
+  readonly rowsOf: (inputs: ReadonlyMap<string, Float64Tensor>) => readonly Row[];
   /** Output of each row, [heads][length][size]. */
   readonly outputs: () => readonly Float64Array[];
   /** Any output of the graph. */
@@ -146,17 +148,20 @@ export function elaborated(
       return data[((at * length + t) * count + head) * size + i]!;
     });
   const run = (name: string): Float64Tensor => interpret(graph, inputs, { batch, length }).get(name)!;
+  const rowsOf = (given: ReadonlyMap<string, Float64Tensor>): readonly Row[] =>
+    Array.from({ length: batch }, (_, at) => ({
+      ...shape,
+      q: turned(given.get("q")!, at, heads),
+      k: turned(given.get("k")!, at, kvHeads),
+      v: turned(given.get("v")!, at, kvHeads),
+      tables: Object.fromEntries(instance.parameters.map(({ name }) => [name, given.get(name)!.data])),
+    }));
   return {
     instance,
     graph,
     inputs,
-    rows: Array.from({ length: batch }, (_, at) => ({
-      ...shape,
-      q: turned(inputs.get("q")!, at, heads),
-      k: turned(inputs.get("k")!, at, kvHeads),
-      v: turned(inputs.get("v")!, at, kvHeads),
-      tables: Object.fromEntries(instance.parameters.map(({ name }) => [name, inputs.get(name)!.data])),
-    })),
+    rows: rowsOf(inputs),
+    rowsOf,
     run,
     outputs: () => {
       const output = run("output");

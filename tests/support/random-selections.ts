@@ -7,6 +7,7 @@ import {
   blockSpreadNode,
   logSumExpNode,
   pairReduceNode,
+  runningSumNode,
   selectNode,
 } from "../../compiler/ir/graph-build-pairs.ts";
 import { attentionNode, axis, contractNode, mapNode, reshapeNode } from "../../compiler/ir/graph-build.ts";
@@ -89,6 +90,16 @@ const blockLayers = (["sum", "mean", "max", "min"] as const).flatMap((op) => [
   }),
 ]);
 
+const runningLayers = [false, true].flatMap((backward) =>
+  [false, true].map((exclusive) =>
+    layer(`running sum${backward ? " from the end" : ""}${exclusive ? " without itself" : ""}`, (x, make) => {
+      const along = runningSumNode(bent(x), "t", { backward, exclusive }, at);
+      const scaled = mapNode([along, make.parameter({ i: width })], e.mul(o0, o1), at, x.axes);
+      return residual(x, runningSumNode(scaled, "i", { backward, exclusive }, at));
+    }),
+  ),
+);
+
 /** Which blocks of keys a query sees: chosen by the mean key of each block. */
 function chosen({ query, key }: Projections, block: number, count: Expr): Node {
   const means = blockReduceNode("mean", key, "y", block, at);
@@ -112,6 +123,7 @@ function chosen({ query, key }: Projections, block: number, count: Expr): Node {
 /** Every layer whose gradients are exact: a selection does not move by a small step. */
 export const selectionLayers: readonly Layer[] = [
   ...blockLayers,
+  ...runningLayers,
   layer("keys over blocks", (x, make) => {
     const all = project(x, make);
     const blocks = {

@@ -14,6 +14,7 @@ import {
 } from "./losses.ts";
 import type { NodeKernel } from "./node-kernel.ts";
 import { rotateKernel } from "./rotate.ts";
+import { runningSumKernel } from "./running-sum.ts";
 
 export type { NodeKernel } from "./node-kernel.ts";
 
@@ -49,6 +50,7 @@ const kernels: { readonly [K in NodeKind]: (node: NodeOf<K>) => NodeKernel } = {
   "pair-reduce": pairReduceKernel,
   "block-reduce": blockReduceKernel,
   "block-spread": blockSpreadKernel,
+  "running-sum": runningSumKernel,
   hole: unsupported("lowering fills it"),
   "cross-entropy": crossEntropyKernel,
   "cross-entropy-gradient": crossEntropyGradientKernel,

@@ -88,6 +88,10 @@ export function foldPairs(
   }
   const read = foldTo(op, value, where, view, targets, making);
   if (read === null) return null;
+  const overKeys = bound.length === 1 && bound[0]!.name === names.key && bound[0]!.within === null;
+  const exponential = own[0]!.kind === "unary" && own[0].op === "exp" ? own[0].operand : null;
+  if (op === "sum" && overKeys && targets.length === 2 && exponential !== null)
+    making.tables.totals.set((read as ir.Load).buffer, { guard: mask, score: exponential });
   return least === null ? read : ir.binary("max", read, least);
 }
 

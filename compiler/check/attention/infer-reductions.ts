@@ -29,6 +29,8 @@ export function inferReduction(expr: ReductionExpr, scope: TypeScope, tools: Inf
     const domain = binderDomain(binder, scope, tools);
     if (domain === null) {
       ok = false;
+      // Told once: what reads it inside is not told again.
+      if (!names.has(binder.name.text)) names.set(binder.name.text, { kind: "value", type: unknownType });
       continue;
     }
     if (binder.in !== null) {

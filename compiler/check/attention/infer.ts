@@ -164,7 +164,10 @@ export function makeInference(reporter: Reporter): Inference {
     for (const known of [...builtInNames, "top"]) candidates.push({ name: known, kind: "function" });
     // Only items stand alone or are called; a set, a table or an index is of the attention itself.
     const kinds = wanted === undefined || wanted === "function" ? expressionKinds : [];
-    return unknownHelp(name, candidates, kinds, scope.definition.environment, wanted);
+    const found = unknownHelp(name, candidates, kinds, scope.definition.environment, wanted);
+    if (found.help !== undefined || wanted !== "index") return found;
+    const bound = candidates.filter(({ kind }) => kind === "index" || kind === "blocks");
+    return { help: `an index is one of ${bound.map((one) => `\`${one.name}\``).join(", ")}` };
   }
 
   /** The use of an index by name: itself free, or whatever a `let` function was given for it. */

@@ -41,7 +41,7 @@ export function renameAxes(node: Node, names: readonly string[], at: Place): Nod
 }
 
 /** Whether an index expression stays inside an axis by itself. */
-function staysInside(e: ir.Expr, size: AxisSize, tables: Tables): boolean {
+export function staysInside(e: ir.Expr, size: AxisSize, tables: Tables): boolean {
   if (e.kind === "constant") return size.kind === "fixed" && e.value >= 0 && e.value < size.value;
   if (e.kind === "index") return sameSize(tables.size(e.name), size);
   return (

@@ -144,6 +144,11 @@ function pairSoftmax(
   making: Making,
 ): ir.Expr | null {
   const { tables, refuse } = making;
+  const nested = ir.someExpr(body, (e) => e.kind === "load" && tables.at(e.buffer).kind === "softmax");
+  if (nested)
+    return refuse(
+      "a softmax in the body of another (a body runs on to the right: write `(softmax[…] s) + …`)",
+    );
   const names = pairNames([body], making);
   const own = names === null ? null : inPairNames([guard, body], names, making);
   if (names === null || own === null) return null;

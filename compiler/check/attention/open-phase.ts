@@ -28,6 +28,7 @@ export const sizeNames = (shape: AttentionShape): readonly (readonly [string, nu
 
 /** Everything of one phase: its scope, its tables, and what it cannot do. */
 export interface PhaseRun {
+  readonly phase: AttentionPhase;
   readonly scope: MeantScope;
   readonly run: Elaboration;
   readonly tables: Tables;
@@ -95,7 +96,7 @@ export function openPhase(
       );
     else if (clause.kind === "diagonals") enterDiagonals(clause, scope, names, run, tables);
   }
-  return { scope, run, tables, clauses, unsupported };
+  return { phase, scope, run, tables, clauses, unsupported };
 }
 
 /** `Q[h, q, d]`, `K[h, k, d]`, `V[h, k, d]` before rotation; `s[h, q, k]`, the scaled logit after it. */

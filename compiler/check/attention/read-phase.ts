@@ -8,14 +8,17 @@ import type {
   RotationRegion,
 } from "../../ir/attention-meaning.ts";
 import * as ir from "../../ir/expr.ts";
+import { nodeOperands } from "../../ir/graph-operands.ts";
+import type { Node } from "../../ir/graph.ts";
 import type { Span } from "../../source/span.ts";
 import { evaluateMeant } from "./evaluate-meant.ts";
-import { readsOf } from "./expr-tools.ts";
+import { conjuncts, readsOf } from "./expr-tools.ts";
 import { renumbered, tableNode, type Making } from "./make-node.ts";
 import { exprOf, scalar } from "./meant.ts";
 import type { PhaseRun } from "./open-phase.ts";
 import { ownLogit } from "./pair-view.ts";
 import { readRegion } from "./regions.ts";
+import type { Tables } from "./tables.ts";
 import { teacherOf } from "./teachers.ts";
 import { mapWeightExpr, weightOf } from "./weights.ts";
 
@@ -76,6 +79,7 @@ export function readPhase(opened: PhaseRun, reporter: Reporter): AttentionMeanin
   let score: ir.Expr | null = null;
   let weight: AttentionMeaning["weight"] = null;
   const teachers: AttentionTeacher[] = [];
+  const assumed: ir.Expr[] = [];
   const before = reporter.errorCount;
   const regions = readRegions(opened);
   for (const clause of clauses) {
@@ -100,7 +104,7 @@ export function readPhase(opened: PhaseRun, reporter: Reporter): AttentionMeanin
       const making = makingAt(opened, clause.value.span);
       if (value === null || value.type === "bool") unclear();
       else if (clause.kind === "weight-clause") {
-        const tree = weightOf(value, making);
+        const tree = weightOf(value, making, assumed);
         if (tree !== null) weight = { value: tree, span: clause.value.span };
       } else score = ownLogit(ir.toReal(value), making) ?? score;
     } else if (clause.kind === "teach") {
@@ -110,6 +114,12 @@ export function readPhase(opened: PhaseRun, reporter: Reporter): AttentionMeanin
     }
   }
   const weighs = clauses.find((clause) => clause.kind === "weight-clause");
+  const masked = conjuncts(mask);
+  if (
+    weighs !== undefined &&
+    assumed.some((guard) => conjuncts(guard).some((part) => !masked.includes(part)))
+  )
+    run.unsupported("a denominator that leaves out keys which `mask` shows", weighs.span);
   if (weighs !== undefined && score !== null) run.unsupported("`score` beside `weight`", weighs.span);
   if (reporter.errorCount > before) return null;
   return numbered({ mask, ahead, score: score ?? ir.logit, weight, regions, teachers, unsupported }, opened);
@@ -148,9 +158,46 @@ function numbered(meaning: Omit<AttentionMeaning, "buffers">, opened: PhaseRun):
     return node === null ? null : { kind: "node", node };
   });
   // What was refused is left out: nothing of it may stay in the expressions.
+  if (opened.phase === "training") {
+    const soft = [meaning.score, ...exprsOfWeight(meaning.weight)];
+    const folded = realLoads(soft).filter(({ buffer }) => foldsPairs(tables, buffer));
+    const clause = opened.clauses.find(({ kind }) => kind === "score-clause" || kind === "weight-clause");
+    if (folded.length > 0 && clause !== undefined)
+      opened.run.unsupported(
+        "training through a sum or an extreme over pairs, which passes no gradient,",
+        clause.span,
+      );
+  }
   if (buffers.some((buffer) => buffer === null)) return { ...emptyMeaning, unsupported: meaning.unsupported };
   const numbers = new Map(used.map((number, n) => [number, n]));
   return { ...visit((e) => renumbered(e, numbers)), buffers: buffers as AttentionBuffer[] };
+}
+
+const exprsOfWeight = (weight: AttentionMeaning["weight"]): readonly ir.Expr[] => {
+  const found: ir.Expr[] = [];
+  if (weight !== null)
+    mapWeightExpr(weight.value, (e) => {
+      found.push(e);
+      return e;
+    });
+  return found;
+};
+
+/** Loads through which a gradient flows. */
+const realLoads = (exprs: readonly ir.Expr[]): readonly ir.Load[] =>
+  readsOf(...exprs).flatMap((read) => (read.kind === "load" && read.type === "real" ? [read] : []));
+
+/** Whether a table is made of folds over pairs, which count as constants: its gradient would be wrong in silence. */
+function foldsPairs(tables: Tables, number: number): boolean {
+  const table = tables.at(number);
+  const seen = new Set<Node>();
+  const visit = (node: Node): boolean => {
+    if (seen.has(node)) return false;
+    seen.add(node);
+    if (node.kind === "pair-reduce" || node.kind === "log-sum-exp") return true;
+    return node.dtype === "f32" && nodeOperands(node).some(visit);
+  };
+  return table.kind === "node" && visit(table.node);
 }
 
 const emptyMeaning: AttentionMeaning = {

@@ -7,6 +7,7 @@ import type { Node } from "../../ir/graph.ts";
 import { factors, freeIndices, productOf, readsOf, substitute } from "./expr-tools.ts";
 import type { Bound, FoldOp } from "./fold-pairs.ts";
 import { axisNames, loadOf, nodeOf, tableNode, type Making } from "./make-node.ts";
+import { runningSum } from "./running-sums.ts";
 import { axisName } from "./tables.ts";
 
 /** Least of all 32-bit reals: what a maximum starts from, and the logit of what a softmax leaves out. */
@@ -30,12 +31,15 @@ export function foldTable(
     if (op === "sum" && bound.every(({ within }) => within === null))
       return sumOfProduct(body, bound, making);
   }
+  if (op === "sum") {
+    const running = runningSum(body, where, bound, making);
+    if (running !== "no") return running;
+  }
   const start = op === "max" ? hidden : op === "min" ? ir.real(-hidden.value) : ir.real(0);
   const counted = isAlways(where) ? body : ir.select(where, body, start);
   if (op === "mean" && !isAlways(where)) {
-    const total = foldTable("sum", counted, ir.bool(true), bound, making);
-    const ones = ir.select(where, ir.real(1), ir.real(0));
-    const count = foldTable("sum", ones, ir.bool(true), bound, making);
+    const total = foldTable("sum", body, where, bound, making);
+    const count = foldTable("sum", ir.real(1), where, bound, making);
     return total === null || count === null ? null : ir.div(total, ir.binary("max", count, ir.real(1)));
   }
   const { tables } = making;

@@ -71,6 +71,8 @@ export class Tables {
   readonly made = new Map<ir.Expr, Map<string, Node | null>>();
   /** For a table of a softmax: its logarithm, over the same indices. */
   readonly logarithms = new Map<number, ir.Expr>();
+  /** For a table over rows and heads that is Σ exp(score) over the keys where the guard holds: both, over `h`, `q`, `k`. */
+  readonly totals = new Map<number, { readonly guard: ir.Expr; readonly score: ir.Expr }>();
   /** Rotated queries and keys that the logit is made of; null while it is not known how they are rotated. */
   regions: readonly Region[] | null = null;
   readonly contractions = new Map<number, Node | null>();

@@ -1,11 +1,21 @@
 /** `lctx check`: reads specs and reports every mistake; writes nothing. */
 import pc from "picocolors";
-import { checkSpec } from "../../check-spec.ts";
+import { checkSpec, type Checked } from "../../check-spec.ts";
 import type { Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { Reporter } from "../../diagnostics/reporter.ts";
+import { refuseAttentions } from "../../refuse-attentions.ts";
 import { sourcesOf } from "../checked-spec.ts";
 import { exitCodes, specExitCode } from "../exit-codes.ts";
 import { openSpec } from "../host.ts";
 import { printDiagnostics, type DiagnosticFormat } from "../print-diagnostics.ts";
+
+/** What `train` would refuse: said here, too, so that nobody finds out later. It is no mistake of the spec. */
+function refusals({ project }: Checked): readonly Diagnostic[] {
+  const reporter = new Reporter();
+  for (const { model } of project?.recipes.values() ?? [])
+    refuseAttentions(model, ["training", "evaluation", "decoding"], reporter);
+  return reporter.diagnostics;
+}
 
 export async function check(
   files: readonly string[],
@@ -22,12 +32,17 @@ export async function check(
     for (const [name, text] of sourcesOf(checked, options.set)) sources.set(name, text);
     if (options.format !== "text") continue;
     printDiagnostics(checked.diagnostics, sourcesOf(checked, options.set), "text");
+    const cannotRun = checked.failed ? [] : refusals(checked);
     const errors = checked.diagnostics.filter(({ severity }) => severity === "error").length;
     process.stdout.write(
       checked.failed
         ? `${pc.red("✗")} ${file.path}: ${errors} ${errors === 1 ? "error" : "errors"}\n`
         : `${pc.green("✓")} ${file.path}\n`,
     );
+    if (cannotRun.length > 0) {
+      process.stdout.write("  nothing is wrong with it, but it cannot be trained yet:\n");
+      printDiagnostics(cannotRun, sourcesOf(checked, options.set), "text");
+    }
   }
   if (options.format !== "text") printDiagnostics(all, sources, options.format);
   return exitCode;

@@ -9,6 +9,7 @@ import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { refuseAttentions } from "../../refuse-attentions.ts";
 import { printGraph } from "../../ir/print-graph.ts";
 import { showExpr } from "../../ir/print-expr.ts";
 import { masksOf } from "../attention-masks.ts";
@@ -72,6 +73,10 @@ function explainMasks(spec: CheckedSpec, options: ExplainOptions): number {
 
 function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
   const model = pick(spec.project.models, options.model, "model");
+  const reporter = new Reporter();
+  refuseAttentions(model, ["training"], reporter);
+  printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
+  if (reporter.failed) return exitCodes.specErrors;
   const trained = model.parameters.filter((each) => each.trainable).map((each) => each.path);
   const names: string[] = [];
   let found: string | null = null;
