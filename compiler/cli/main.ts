@@ -173,7 +173,7 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/viz.ts")).viz));
 
   verb("bench", "time kernels, a training step and start-up on this machine", "lctx bench gemm")
-    .argument("<what>", "gemm, attention, step or startup")
+    .argument("<what>", "gemm, attention, step, startup or routed")
     .option("--json", "one JSON line a case")
     .addOption(threads())
     .action(run(async () => (await import("./verbs/bench.ts")).bench));

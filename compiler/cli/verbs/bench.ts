@@ -6,7 +6,15 @@ import { exitCodes, UsageError } from "../exit-codes.ts";
 import { packageRoot } from "../paths.ts";
 
 /** Each is a script of that name in the sources' bench folder, those of the GPU in its folder cuda. */
-export const benches = ["gemm", "attention", "step", "startup", "cuda-attention", "cuda-decode"] as const;
+export const benches = [
+  "gemm",
+  "attention",
+  "step",
+  "startup",
+  "routed",
+  "cuda-attention",
+  "cuda-decode",
+] as const;
 
 export async function bench(
   what: string,
