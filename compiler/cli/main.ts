@@ -173,7 +173,7 @@ export function makeProgram(): Command {
     .action(run(async () => (await import("./verbs/viz.ts")).viz));
 
   verb("bench", "time kernels, a training step and start-up on this machine", "lctx bench gemm")
-    .argument("<what>", "gemm, attention, step, startup or decode")
+    .argument("<what>", "gemm, attention, routed, step, startup or decode")
     .option("--json", "one JSON line a case")
     .addOption(
       new Option("--device <device>", "where it runs").choices(["auto", "cpu", "cuda"]).default("auto"),

@@ -137,6 +137,13 @@ describe("refused", () => {
       [["logits of two pairs at once", "max[k] (s[h, q, k] * s[h, k, q])"]],
     ],
     [
+      "a sum over pairs whose queries turn by what they choose",
+      `blocks c by 8  select kept[h, q] from c by dot[d](Q, mean[k in c] K) top 2 always c == c(q) where c <= c(q)
+  ${p}  select most[h] from k by sum[q] p top 3  mask causal and (c(k) in kept[h, q] or k in most[h])
+  rotate x at rank(c(x) in kept[h, q]) * 8 + offset(x in c)`,
+      [["a logit that is rotated by what it chooses", "sum[q] p"]],
+    ],
+    [
       "a teacher that learns",
       "blocks c by 8  param w[h, d]  let x[h, c] = softmax[c] sum[d] (mean[k in c] K) * w  teach x by kl from softmax[c] sum[d] (max[k in c] K) * w  mask causal",
       [

@@ -116,6 +116,23 @@ const pairCases: Readonly<Record<string, Node>> = {
   "column sums by head": pairs.pairReduceNode("sum", core({ buffers: [lse] }), weight, [atHead, atKey], "p"),
   "column sums over heads": pairs.pairReduceNode("sum", core({ buffers: [lse] }), weight, [atKey], "p"),
   "row maxima": pairs.pairReduceNode("max", core(), e.logit, [{ axis: t, index: q }, atHead], "p"),
+  "mass of blocks by row over heads": pairs.pairReduceNode(
+    "sum",
+    core({ buffers: [lse] }),
+    weight,
+    [
+      { axis: t, index: q },
+      { axis: blocks, index: floorDiv(k, 8) },
+    ],
+    "p",
+  ),
+  "late minima over heads": pairs.pairReduceNode(
+    "min",
+    core({ regions: [region(some, y, e.bool(true), "l")] }),
+    e.logit,
+    [{ axis: some, index: e.sub(q, e.size("query-start")) }],
+    "p",
+  ),
   "diagonal sums": pairs.pairReduceNode(
     "sum",
     core({ buffers: [lse] }),

@@ -204,6 +204,38 @@ LCTX_INLINE vi lctx_rank_v(const int32_t *set, int32_t words, vi row, vi element
   for (int i = 0; i < LCTX_LANES; i++) r[i] = lctx_rank_s(set, words, row[i], element[i]);
   return r;
 }
+/* One word of each of some rows, kept while elements of that word are asked; ranks also keep what the rows hold before it. */
+#define LCTX_NO_WORD INT32_MIN
+typedef struct {
+  int32_t at, element;
+  vi word, before, rank;
+} lctx_words;
+static __attribute__((unused)) vi lctx_words_of(const int32_t *set, int32_t words, vi row, int32_t at) {
+  vi r = lctx_splat_int(0);
+  if (at >= 0 && at < words)
+    for (int i = 0; i < LCTX_LANES; i++) r[i] = set[(int64_t)row[i] * words + at];
+  return r;
+}
+LCTX_INLINE vi lctx_member_kept(lctx_words *kept, const int32_t *set, int32_t words, vi row, int32_t element) {
+  if (element >> 5 != kept->at) {
+    kept->at = element >> 5;
+    kept->word = lctx_words_of(set, words, row, kept->at);
+  }
+  return -(vi)(((vu)kept->word >> (uint32_t)(element & 31)) & 1u);
+}
+LCTX_INLINE vi lctx_rank_kept(lctx_words *kept, const int32_t *set, int32_t words, vi row, int32_t element) {
+  if (kept->at != LCTX_NO_WORD && element == kept->element) return kept->rank;
+  if (element >> 5 != kept->at) {
+    kept->at = element >> 5;
+    kept->word = lctx_words_of(set, words, row, kept->at);
+    for (int i = 0; i < LCTX_LANES; i++)
+      kept->before[i] = lctx_rank_s(set, words, row[i], kept->at < 0 ? -1 : kept->at > words ? 32 * words : 32 * kept->at);
+  }
+  const uint32_t below = (1u << (element & 31)) - 1u;
+  kept->element = element;
+  for (int i = 0; i < LCTX_LANES; i++) kept->rank[i] = kept->before[i] + __builtin_popcount((uint32_t)kept->word[i] & below);
+  return kept->rank;
+}
 `;
 
 /** All of it, once per C file, after the support header. */

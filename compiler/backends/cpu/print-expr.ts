@@ -47,6 +47,8 @@ export interface ExprPrinter {
   readonly spread: (value: PrintedValue) => Fragment;
   /** Gives a name to a fragment of ours, as a statement of the given scope. */
   readonly name: (value: PrintedValue) => PrintedValue;
+  /** A statement of ours in the given scope that declares a name of its own; that name. */
+  readonly declare: (scope: number, statement: (name: Fragment) => Fragment) => Fragment;
 }
 
 const typeNames: Readonly<Record<ValueForm, Readonly<Record<ExprType, Fragment>>>> = {
@@ -190,13 +192,21 @@ export function exprPrinter(
   const scopes = new Map<number, Fragment[]>();
   let count = 0;
 
-  const name = (value: PrintedValue): PrintedValue => {
+  const declare: ExprPrinter["declare"] = (scope, statement) => {
     const named = identifier(word, count++);
-    const statements = scopes.get(value.scope) ?? [];
-    scopes.set(value.scope, statements);
-    statements.push(c`const ${valueType(value.type, value.form)} ${named} = ${value.text};\n`);
-    return { ...value, text: named };
+    const statements = scopes.get(scope) ?? [];
+    scopes.set(scope, statements);
+    statements.push(statement(named));
+    return named;
   };
+
+  const name = (value: PrintedValue): PrintedValue => ({
+    ...value,
+    text: declare(
+      value.scope,
+      (named) => c`const ${valueType(value.type, value.form)} ${named} = ${value.text};\n`,
+    ),
+  });
 
   const spread = (value: PrintedValue): Fragment => {
     if (value.form === "lanes") return value.text;
@@ -278,5 +288,5 @@ export function exprPrinter(
     return joinFragments(statements, c``);
   };
 
-  return { print, take, spread, name };
+  return { print, take, spread, name, declare };
 }

@@ -9,6 +9,7 @@ import { packageRoot } from "../paths.ts";
 const benches = {
   gemm: ["cpu"],
   attention: ["cpu", "cuda"],
+  routed: ["cpu"],
   step: ["cpu"],
   startup: ["cpu"],
   decode: ["cuda"],

@@ -1,6 +1,5 @@
 /** Random specs as tests: a part of a run for one target, batch by batch. */
 import { describe, expect, it } from "vitest";
-import { compareSpecs } from "./compare-specs.ts";
 import type { Target } from "./compile-kernels.ts";
 import { runSeed, together, type SpecPart } from "./spec-run.ts";
 
@@ -8,7 +7,7 @@ import { runSeed, together, type SpecPart } from "./spec-run.ts";
 const total = Number(process.env["LCTX_SPECS"] ?? 2000);
 
 /** Tests a share of the run's specs; each test file names its own `part`, from which its specs follow. */
-export function describeSpecs(part: SpecPart, share: number, target: Target): void {
+export function describeSpecs<S>(part: SpecPart<S>, share: number, target: Target): void {
   const count = Math.ceil(total * share);
   describe(`${part.kind} on ${target}: ${count} random specs, LCTX_SEED=${runSeed}`, () => {
     const batches = Array.from({ length: Math.ceil(count / together) }, (_, n) => n);
@@ -16,7 +15,7 @@ export function describeSpecs(part: SpecPart, share: number, target: Target): vo
       "batch %i",
       async (n) => {
         const specs = part.specs(n, Math.min(together, count - n * together));
-        const { failures } = await compareSpecs(specs, target);
+        const { failures } = await part.compare(specs, target);
         expect(failures).toEqual([]);
       },
       600_000,

@@ -3,6 +3,7 @@ import { someExpr } from "../../../compiler/ir/expr.ts";
 import type { LoadingPart } from "../../../compiler/ir/graph.ts";
 import { shapeOf } from "../../support/random-values.ts";
 import type { Spec } from "./random-specs.ts";
+import type { RoutedSpec } from "./routed/random-routed-texts.ts";
 
 /** How many specs have each feature. */
 export type Features = Map<string, number>;
@@ -75,4 +76,10 @@ export function countFeatures(specs: readonly Spec[], counts: Features): void {
   for (const spec of specs)
     for (const [name, has] of Object.entries(featuresOf(spec)))
       counts.set(name, (counts.get(name) ?? 0) + (has ? 1 : 0));
+}
+
+/** Features that routed texts say they have. */
+export function countRoutedFeatures(specs: readonly RoutedSpec[], counts: Features): void {
+  for (const { features } of specs)
+    for (const name of new Set(features)) counts.set(name, (counts.get(name) ?? 0) + 1);
 }

@@ -39,7 +39,7 @@ export function attentionTolerances(
   least: number = tiny,
 ): readonly Float64Array[] {
   const node = spec.gradient;
-  const [batches, keys] = [spec.sizes.batch, spec.sizes.length];
+  const [batches, keys] = [spec.sizes.batch, get("key0").shape[1]!];
   const start = spec.sizes["query-start"];
   const queries = results[0]!.shape[1]!;
   const [heads, e] = [results[0]!.shape[2]!, results[0]!.shape[3]!];
@@ -77,8 +77,9 @@ export function attentionTolerances(
   const leaves: ExprValues = {
     ...noValues,
     index: (name) => (name === "q" ? place.q : name === "k" ? place.k : place.h),
-    size: (name) => (name === "length" ? keys : name === "query-length" ? queries : start),
+    size: (name) => (name === "length" ? spec.sizes.length : name === "query-length" ? queries : start),
     logit: () => place.logit,
+    words: (n) => tables[n]!.shape.at(-1)!,
     load: (n, indices) => {
       const table = tables[n]!;
       const first = batched[n] ? place.b : 0;
@@ -184,9 +185,10 @@ export function attentionTolerances(
             const table = tables[buffer]!;
             for (const load of loads) {
               const slope = sized(load.slope)(values);
+              const skip = batched[buffer] ? 1 : 0;
               const flat = load.indices.reduce(
-                (sum, index, axis) => sum * table.shape[axis]! + evaluator(index)(values),
-                0,
+                (sum, index, axis) => sum * table.shape[axis + skip]! + evaluator(index)(values),
+                batched[buffer] ? place.b : 0,
               );
               boundT(n)[flat]! += core * (Math.abs(slope.value) + slope.size);
             }

@@ -1,8 +1,11 @@
 /** Values of expressions together with their size: the same computation on absolute values, which cannot cancel. */
 import type { ExprValues } from "../../../compiler/ir/evaluate-expr.ts";
-import { noValues } from "../../../compiler/ir/evaluate-expr.ts";
+import { exprEvaluator, noValues } from "../../../compiler/ir/evaluate-expr.ts";
 import { binaryOps, unaryOps } from "../../../compiler/ir/expr-ops.ts";
 import type { Expr } from "../../../compiler/ir/expr.ts";
+
+/** Leaves; the logit's size, where it is more than its value: that of the products that it is a sum of. */
+export type SizedValues = ExprValues & { readonly logitSize?: () => number };
 
 type Read = () => number;
 interface Sized {
@@ -14,9 +17,9 @@ interface Sized {
  * A function from leaves to an expression's value and size: the size adds where the value cancels, and grows through
  * steep functions.
  */
-export function sizedEvaluator(root: Expr): (values: ExprValues) => { value: number; size: number } {
+export function sizedEvaluator(root: Expr): (values: SizedValues) => { value: number; size: number } {
   const made = new Map<Expr, Sized>();
-  let values = noValues;
+  let values: SizedValues = noValues;
   let generation = 0;
   /** Computed once for each set of leaves. */
   const remembered = (read: Read): Read => {
@@ -59,8 +62,10 @@ export function sizedEvaluator(root: Expr): (values: ExprValues) => { value: num
             indices.map((index) => index()),
           );
       }
-      case "set":
-        throw new Error("this place has no sets");
+      case "set": {
+        const asked = exprEvaluator(e);
+        return () => asked(values);
+      }
       case "unary": {
         const [op, x] = [unaryOps[e.op], of(e.operand).value];
         return () => op(x());
@@ -80,6 +85,8 @@ export function sizedEvaluator(root: Expr): (values: ExprValues) => { value: num
 
   const sizeOf = (e: Expr, value: Read): Read => {
     switch (e.kind) {
+      case "logit":
+        return () => Math.max(Math.abs(values.logit()), values.logitSize?.() ?? 0);
       case "unary": {
         const x = of(e.operand);
         switch (e.op) {

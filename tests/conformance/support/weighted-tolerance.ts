@@ -53,7 +53,7 @@ export function weightedTolerances(
   };
   const rowPart: LoadingPart = node.weight === null ? "score" : "row";
   const [batches, queries, heads, e] = results[0]!.shape as [number, number, number, number];
-  const keys = spec.sizes.length;
+  const keys = get("key0").shape[1]!;
   const start = spec.sizes["query-start"];
   const value = get("value");
   const groups = value.shape[2]!;
@@ -78,8 +78,9 @@ export function weightedTolerances(
   const leaves: ExprValues = {
     ...noValues,
     index: (name) => (name === "q" ? place.q : name === "k" ? place.k : place.h),
-    size: (name) => (name === "length" ? keys : name === "query-length" ? queries : start),
+    size: (name) => (name === "length" ? spec.sizes.length : name === "query-length" ? queries : start),
     logit: () => place.logit,
+    words: (n) => tables[n]!.shape.at(-1)!,
     load: (n, indices) => {
       const table = tables[n]!;
       const first = batched[n] ? place.b : 0;
@@ -315,12 +316,17 @@ export function weightedTolerances(
 
   function addLoads(errorOf: (part: LoadingPart) => number, values: ExprValues): void {
     loads.forEach((own, n) => {
-      const table = tables[node.bufferGradients[n]!.buffer]!;
+      const { buffer } = node.bufferGradients[n]!;
+      const table = tables[buffer]!;
+      const skip = batched[buffer] ? 1 : 0;
       for (const load of own) {
         const error = errorOf(load.part);
         if (error === 0) continue;
         const slope = load.slope(values);
-        const flat = load.indices.reduce((sum, index, axis) => sum * table.shape[axis]! + index(values), 0);
+        const flat = load.indices.reduce(
+          (sum, index, axis) => sum * table.shape[axis + skip]! + index(values),
+          batched[buffer] ? place.b : 0,
+        );
         boundT(n)[flat]! += error * (Math.abs(slope.value) + slope.size);
       }
     });

@@ -142,26 +142,47 @@ export function printGradients(
   return { text: joinFragments(lines, c``), firstTable, scratch: at };
 }
 
-/** Statements around the shares in which gradients of tables are summed, and the floats that these take. */
+/**
+ * Rows of the batch that a share may touch: shares are equal runs of items, the rows of the batch one after another, so
+ * that a share begins at row ⌊share · batch / shares⌋ and reaches into the next at most.
+ */
+const shareRows = (batch: Size): Size =>
+  plus(["ceil-div", batch, shareCount], ["ceil-div", plus(batch, -1), 2 ** 30]);
+
+/**
+ * Statements around the shares in which gradients of tables are summed, the floats that these take, and how many numbers
+ * the statements keep in `offsets`.
+ */
 export function tableShares(node: AttentionGradientNode, batch: Size, pairs: Pairs, firstTable: number) {
   const tables = node.bufferGradients.map(({ buffer }) => {
     const { sizes, extents, batched } = pairs.tables[buffer]!;
-    const all = [...(batched ? [c`a->batch`] : []), ...extents];
+    const product = (parts: readonly Fragment[]): Fragment => joinFragments([c`1`, ...parts], c` * `);
     return {
-      elements: times(...(batched ? [batch] : []), ...sizes),
-      count: joinFragments([c`1`, ...all], c` * `),
+      batched,
+      elements: times(...(batched ? [shareRows(batch)] : []), ...sizes),
+      row: product(extents),
+      count: product([...(batched ? [c`a->batch`] : []), ...extents]),
+      held: product([...(batched ? [c`lctx_share_rows(a)`] : []), ...extents]),
     };
   });
   if (tables.length > 16) throw new Error(`${node.site}: at most 16 tables of an attention can be trained`);
+  const some = tables.some(({ batched }) => batched);
   const offsets = tables.map(
-    ({ count }, n) => c`  offsets[${n}] = call.share_size;\n  call.share_size += (${count} + 7) / 8 * 8;\n`,
+    ({ held, batched, row }, n) =>
+      c`  offsets[${n}] = call.share_size;\n  call.share_size += (${held} + 7) / 8 * 8;\n${
+        some ? c`  offsets[${tables.length + n}] = ${batched ? row : c`0`};\n` : c``
+      }`,
   );
   const sums = tables.map(
     ({ count }, n) => c`  lctx_sum_shares(a, ${n}, buffers[${firstTable + n}], ${count});\n`,
   );
   return {
     count: tables.length,
-    offsets: joinFragments(offsets, c``),
+    kept: (some ? 2 : 1) * tables.length + 1,
+    offsets: joinFragments(
+      [...offsets, ...(some ? [c`  call.share_row = offsets + ${tables.length};\n`] : [])],
+      c``,
+    ),
     sums: joinFragments(sums, c``),
     elements: plus(...tables.map(({ elements }) => times(2 * shareCount, plus(elements, 8)))),
   };

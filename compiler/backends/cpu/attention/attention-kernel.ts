@@ -123,7 +123,7 @@ export function attentionGradientKernel(node: AttentionGradientNode): NodeKernel
     return c`${skeleton}${printKnown(pairs, entry)}${printSlope(pairs, node, entry)}${sinks.text}
 void ${entry}(void *const *buffers, const int64_t *sizes, const float *scalars) {
 ${core.text}${functions(entry, node)}  call.slope = slope_${entry};
-${gradients.text}  int64_t offsets[${tables.count + 1}];
+${gradients.text}  int64_t offsets[${tables.kept}];
   const lctx_attention *a = &call;
   (void)a;
 ${tables.offsets}  call.tables_with_gradient = ${tables.count}, call.keys_at_once = ${atOnce};

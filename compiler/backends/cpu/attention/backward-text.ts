@@ -235,9 +235,16 @@ LCTX_HOT void lctx_early_to_queries(const lctx_attention *a, const lctx_key_bloc
   }
 }
 
+/* Rows of the batch that a share may touch, and the first one: a table of the batch has only these in a share. */
+LCTX_INLINE int64_t lctx_share_rows(const lctx_attention *a) { return (a->batch + 15) / 16 + (a->batch > 1); }
+LCTX_INLINE int64_t lctx_share_row(const lctx_attention *a, int64_t share) { return share * a->batch / a->shares; }
+
+/* Where a share sums each table; batched ones as if they had all rows. */
 LCTX_INLINE void lctx_share(const lctx_attention *a, int64_t share, double **to) {
-  for (int64_t n = 0; n < a->tables_with_gradient; n++)
+  for (int64_t n = 0; n < a->tables_with_gradient; n++) {
     to[n] = a->share_base + share * a->share_size + a->share_offset[n];
+    if (a->share_row) to[n] -= lctx_share_row(a, share) * a->share_row[n];
+  }
 }
 
 /* Items are cut into equal runs, one a share of the table gradients, so that sums do not depend on threads. */
@@ -348,13 +355,21 @@ static __attribute__((unused)) void lctx_attention_backward(lctx_attention *a) {
   if (a->early) lctx_parallel(a->groups * ((a->early + LCTX_KB - 1) / LCTX_KB), lctx_early_item, a);
 }
 
-/* Adds up the shares of one table's gradient. */
+/* Adds up the shares of one table's gradient: of a batched one, those that hold the row. */
 LCTX_HOT void lctx_sum_shares(const lctx_attention *a, int64_t table, float *to, int64_t count) {
   if (!to) return;
-  for (int64_t i = 0; i < count; i++) {
-    double sum = 0.0;
-    for (int64_t n = 0; n < a->shares; n++) sum += a->share_base[n * a->share_size + a->share_offset[table] + i];
-    to[i] = (float)sum;
+  const int64_t row = a->share_row ? a->share_row[table] : 0, rows = row ? a->batch : 1, each = row ? row : count;
+  const double *base = a->share_base + a->share_offset[table];
+  for (int64_t b = 0; b < rows; b++) {
+    int64_t from = 0, end = a->shares;
+    while (row && lctx_share_row(a, from) + lctx_share_rows(a) <= b) from++;
+    while (row && lctx_share_row(a, end - 1) > b) end--;
+    for (int64_t i = 0; i < each; i++) {
+      double sum = 0.0;
+      for (int64_t n = from; n < end; n++)
+        sum += base[n * a->share_size + (row ? b - lctx_share_row(a, n) : 0) * row + i];
+      to[b * each + i] = (float)sum;
+    }
   }
 }
 `;

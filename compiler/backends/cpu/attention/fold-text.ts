@@ -35,7 +35,10 @@ LCTX_HOT int64_t lctx_start_rows(lctx_block *x, int64_t block, float *packed, in
   return seen;
 }
 
-/* Item n of a row of the batch takes an equal run of its (head, block of queries); blocks of keys ascend. */
+/*
+ * Item n of a row of the batch takes an equal run of its (head, block of queries), or of its (block of queries, head)
+ * where blocks of queries write apart; blocks of keys ascend.
+ */
 static __attribute__((unused)) void lctx_fold_item(void *context, int64_t item, int thread) {
   const lctx_attention *a = context;
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB, units = a->heads * blocks;
@@ -44,8 +47,8 @@ static __attribute__((unused)) void lctx_fold_item(void *context, int64_t item, 
   float *packed = a->scratch + thread * a->per_thread, *s = packed + a->regions * a->d * LCTX_QB;
   int32_t *list = (int32_t *)(s + a->regions * LCTX_KB * LCTX_QB);
   for (int64_t unit = n * units / a->items; unit < (n + 1) * units / a->items; unit++) {
-    lctx_block x = {.a = a, .b = b, .h = unit / blocks, .s = s, .shares = area};
-    const int64_t seen = lctx_start_rows(&x, unit % blocks, packed, list);
+    lctx_block x = {.a = a, .b = b, .h = a->by_rows ? unit % a->heads : unit / blocks, .s = s, .shares = area};
+    const int64_t seen = lctx_start_rows(&x, a->by_rows ? unit / a->heads : unit % blocks, packed, list);
     for (int64_t i = 0; i < seen; i++) lctx_visit_block(&x, packed, list[i] >> 1, list[i] & 1);
   }
 }
@@ -74,7 +77,8 @@ LCTX_HOT void lctx_choose(const float *ranks, int64_t count, int32_t most, int32
   const int64_t step = LCTX_QB / LCTX_LANES;
   vu least = (vu)lctx_splat_int(-1);
   vi left = lctx_splat_int(0);
-  if (most > 0) {
+  if (most >= count) least = (vu)lctx_splat_int(0);
+  else if (most > 0) {
     /* The number of the last one chosen, bit by bit. */
     least = (vu)lctx_splat_int(0);
     for (int bit = 31; bit >= 0; bit--) {
@@ -107,8 +111,10 @@ static __attribute__((unused)) void lctx_select_item(void *context, int64_t item
   float *s = packed + a->d * LCTX_QB;
   int32_t *list = (int32_t *)(s + LCTX_KB * LCTX_QB);
   lctx_block x = {.a = a, .b = item / blocks / a->heads, .h = item / blocks % a->heads, .s = s};
-  __builtin_memset(ranks, 0, (size_t)(a->keys * LCTX_QB) * sizeof(float));
   const int64_t seen = lctx_start_rows(&x, item % blocks, packed, list);
+  /* Nothing after the last candidate that a row of the block may take is looked at. */
+  const int64_t count = seen == 0 ? 0 : lctx_least(a->keys, ((list[seen - 1] >> 1) + 1) * (int64_t)LCTX_KB);
+  __builtin_memset(ranks, 0, (size_t)(count * LCTX_QB) * sizeof(float));
   for (int64_t i = 0; i < seen; i++) {
     x.dp = ranks + (list[i] >> 1) * (int64_t)(LCTX_KB * LCTX_QB);
     lctx_visit_block(&x, packed, list[i] >> 1, list[i] & 1);
@@ -116,7 +122,7 @@ static __attribute__((unused)) void lctx_select_item(void *context, int64_t item
   const int64_t row = (x.b * a->queries + item % blocks * LCTX_QB) * a->heads + x.h;
   const int32_t most = a->amount(a, x.b, (int32_t)x.h);
   for (int64_t v = 0; v < x.queries; v += LCTX_LANES)
-    lctx_choose(ranks + v, a->keys, most, (int32_t *)a->output + (row + v * a->heads) * words, a->heads * words, words,
+    lctx_choose(ranks + v, count, most, (int32_t *)a->output + (row + v * a->heads) * words, a->heads * words, words,
                 lctx_least(LCTX_LANES, x.queries - v));
 }
 `;

@@ -61,10 +61,14 @@ typedef struct lctx_attention {
   double *share_base;
   int64_t share_size;
   const int64_t *share_offset;
+  /* Elements of a row of the batch of each table, 0 for tables without a batch; null where all are such. */
+  const int64_t *share_row;
   float *packed_base;
   /* Blocks of keys that a thread holds at once, at most LCTX_MOST_KEY_BLOCKS. */
   int64_t keys_at_once;
   int64_t items;
+  /* Folds: blocks of queries write apart, so that each is an item. */
+  int by_rows;
 } lctx_attention;
 
 /* Blocks of keys that some query of [q0, q1] sees, ascending: 2 * block + (1 when every pair is seen). */

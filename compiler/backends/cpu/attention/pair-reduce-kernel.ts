@@ -1,6 +1,6 @@
 /** Kernel of a fold over pairs: blocks of pairs as in attention, folded in double into areas that are then added up. */
 import { axisExtent } from "../../../ir/axis-extent.ts";
-import { logit, someExpr } from "../../../ir/expr.ts";
+import { logit, someExpr, type Expr } from "../../../ir/expr.ts";
 import type { PairReduceNode } from "../../../ir/graph-pairs.ts";
 import { c, joinFragments } from "../../../ir/kernel.ts";
 import { namedKernel } from "../kernel-names.ts";
@@ -19,7 +19,17 @@ import {
 import { foldOps, printFold } from "./print-folds.ts";
 import { AttentionSlots, pairsOf, printKnown, refuseTurns, refuseUnprintable } from "./print-pairs.ts";
 
-/** Buffers: operands, result, scratch. Where heads write apart, each is an item; else 16 runs of heads and rows, whatever the threads. */
+/** The row itself, counted from the first query or from the first position. */
+const isRow = (target: Expr): boolean => {
+  const of =
+    target.kind === "binary" && target.op === "sub" && target.right.kind === "size" ? target.left : target;
+  return of.kind === "index" && of.name === "q";
+};
+
+/**
+ * Buffers: operands, result, scratch. Where heads or rows write apart, each head or block of rows is an item and there is one
+ * area; else 16 runs of heads and rows, whatever the threads, have an area each.
+ */
 export function pairReduceKernel(node: PairReduceNode): NodeKernel {
   refuseUnprintable(node, node.body, ...node.targets);
   refuseTurns(node);
@@ -30,8 +40,14 @@ export function pairReduceKernel(node: PairReduceNode): NodeKernel {
   const sizes = node.axes.slice(1).map(({ size }) => axisExtent(size));
   const extents = sizes.map((size) => (typeof size === "number" ? c`${size}` : slots.size(size)));
   const scored = someExpr(node.body, (e) => e === logit);
-  const apart = node.targets.some((target) => target.kind === "index" && target.name === "h");
-  const shares = apart ? 1 : shareCount;
+  const byHead = node.targets.some((target) => target.kind === "index" && target.name === "h");
+  const byRows = !byHead && node.targets.some(isRow);
+  const shares = byHead || byRows ? 1 : shareCount;
+  const items = byHead
+    ? c`call.heads`
+    : byRows
+      ? c`(call.queries + ${block - 1}) / ${block}`
+      : c`${shareCount}`;
   const regions = node.regions.length;
   const fixed = block * regions * (shape.d + block);
   const fold = foldOps[node.op];
@@ -64,7 +80,7 @@ ${core.text}${functions(entry, node)}  call.score = fold_${entry};
   const lctx_attention *a = &call;
   (void)a;
   call.output = buffers[${core.next}], call.share_base = buffers[${core.next + 1}];
-  call.shares = ${shares}, call.items = ${apart ? shape.heads : shareCount};
+  call.shares = ${shares}, call.items = ${items}, call.by_rows = ${byRows ? 1 : 0};
   call.share_size = (${joinFragments([c`(int64_t)1`, ...extents], c` * `)} + 7) / 8 * 8;
   call.scratch = (float *)buffers[${core.next + 1}] + 2 * call.batch * call.shares * call.share_size;
   call.per_thread = ${fixed} + (call.keys + 15) / 16 * 16;

@@ -100,39 +100,39 @@ LCTX_HOT lctx_range lctx_r_load(const int32_t *p, int64_t count, lctx_range at) 
 }
 /*
  * Whether a range of elements is in the rows of a set that "count" ranges of indices name: the extents are those of the
- * indices, then the words. Indices are kept inside, as where the set is read; too many rows are not looked through.
+ * indices, then the words. Indices are kept inside, as where the set is read. More rows than two blocks of queries have
+ * are not looked through: blocks are asked by halves, so that each row would be read again at every step.
  */
 LCTX_HOT lctx_range lctx_r_member(const int32_t *set, int count, const int64_t *extents, const lctx_range *at,
                                   lctx_range element) {
   const int64_t words = extents[count];
-  int64_t from[8], extent[8], rows = 1;
+  int64_t extent[8], stride[8], index[8] = {0}, rows = 1, next = words;
   if (count > 8) return lctx_r_maybe();
-  for (int i = 0; i < count; i++) {
+  for (int i = count - 1; i >= 0; i--) {
     const double most = (double)(extents[i] - 1);
-    from[i] = (int64_t)lctx_min_d(lctx_max_d(at[i].low, 0.0), most);
-    extent[i] = (int64_t)lctx_min_d(lctx_max_d(at[i].high, 0.0), most) - from[i] + 1;
+    const int64_t from = (int64_t)lctx_min_d(lctx_max_d(at[i].low, 0.0), most);
+    extent[i] = (int64_t)lctx_min_d(lctx_max_d(at[i].high, 0.0), most) - from + 1;
+    stride[i] = next, next *= extents[i];
+    set += from * stride[i];
     rows *= extent[i];
-    if (rows > 4096) return lctx_r_maybe();
   }
+  if (rows > 2 * LCTX_QB) return lctx_r_maybe();
   const double first = lctx_max_d(element.low, 0.0), last = lctx_min_d(element.high, (double)(32 * words - 1));
   if (first > last) return lctx_r(0.0, 0.0);
   int all = first == element.low && last == element.high, any = 0;
   const int64_t low = (int64_t)first, high = (int64_t)last;
   for (int64_t n = 0; n < rows; n++) {
-    int64_t row = 0, rest = n, inner = rows;
-    for (int i = 0; i < count; i++) {
-      inner /= extent[i];
-      row = row * extents[i] + from[i] + rest / inner;
-      rest %= inner;
-    }
     for (int64_t w = low >> 5; w <= high >> 5; w++) {
       uint32_t mask = 0xffffffffu;
       if (w == low >> 5) mask &= 0xffffffffu << (low & 31);
       if (w == high >> 5) mask &= 0xffffffffu >> (31 - (high & 31));
-      const uint32_t held = (uint32_t)set[row * words + w] & mask;
+      const uint32_t held = (uint32_t)set[w] & mask;
       any |= held != 0, all &= held == mask;
     }
     if (any && !all) return lctx_r_maybe();
+    int i = count - 1;
+    while (i >= 0 && ++index[i] == extent[i]) set -= (extent[i] - 1) * stride[i], index[i--] = 0;
+    if (i >= 0) set += stride[i];
   }
   return lctx_r_truth(!any, all);
 }

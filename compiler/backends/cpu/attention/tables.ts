@@ -82,13 +82,19 @@ export function readSet(
   table: AttentionTable,
   row: readonly PrintedValue[],
   element: PrintedValue,
-  { name, spread }: ExprPrinter,
+  { name, spread, declare }: ExprPrinter,
 ): PrintedValue {
   const at = name(flatIndex(table, row, spread));
+  const of = c`${table.base}, (int32_t)(${table.extents.at(-1)!})`;
+  // Keys that follow one another ask the same words of the rows.
+  if (at.form === "lanes" && element.form === "single" && at.scope < element.scope) {
+    const kept = declare(at.scope, (own) => c`lctx_words ${own} = {.at = LCTX_NO_WORD};\n`);
+    const text = c`lctx_${op === "member" ? c`member` : c`rank`}_kept(&${kept}, ${of}, ${at.text}, ${element.text})`;
+    return { text, type, form: "lanes", scope: element.scope };
+  }
   const form = at.form === "lanes" || element.form === "lanes" ? "lanes" : "single";
-  const words = c`(int32_t)(${table.extents.at(-1)!})`;
   const [rows, elements] = form === "lanes" ? [spread(at), spread(element)] : [at.text, element.text];
   const suffix = form === "lanes" ? c`_v` : c`_s`;
-  const text = c`lctx_${op === "member" ? c`member` : c`rank`}${suffix}(${table.base}, ${words}, ${rows}, ${elements})`;
+  const text = c`lctx_${op === "member" ? c`member` : c`rank`}${suffix}(${of}, ${rows}, ${elements})`;
   return { text, type, form, scope: Math.max(at.scope, element.scope) };
 }

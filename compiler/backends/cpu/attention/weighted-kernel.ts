@@ -154,7 +154,7 @@ export function weightedGradientKernel(node: AttentionGradientNode): NodeKernel 
       : { text: c``, after: c`` };
     return c`${tiledSkeleton}${printKnown(pairs, entry, seenBy(node))}${printScores(pairs, entry)}${printSlopes(pairs, node, entry)}${printScoreGradients(pairs, node, entry)}${turns.text}${sinks.text}
 void ${entry}(void *const *buffers, const int64_t *sizes, const float *scalars) {
-${core.text}${functions(entry, node)}${gradients.text}  int64_t offsets[${tables.count + 1}];
+${core.text}${functions(entry, node)}${gradients.text}  int64_t offsets[${tables.kept}];
   const lctx_attention *a = &call;
   (void)a;
 ${tables.offsets}  call.tables_with_gradient = ${tables.count}, call.keys_at_once = 1;
