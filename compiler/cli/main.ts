@@ -161,14 +161,17 @@ export function makeProgram(): Command {
 
   verb(
     "viz",
-    "draw a mask, a model's graph or a run's loss",
+    "draw a mask, what a selection chooses, a model's graph or a run's loss",
     "lctx viz mask examples/moby-dick.lctx Local --out mask.png",
   )
-    .argument("<what>", "mask, graph or loss")
+    .argument("<what>", "mask, choice, graph or loss")
     .argument("<source>", "spec, or a run's folder for loss")
     .argument("[name]", 'attention, mask ("window(8)") or model to draw')
     .option("--out <file>", "a .png or .svg file (default: draw in the terminal)")
     .option("--length <n>", "tokens in the picture", positiveNumber)
+    .option("--run <folder>", "with choice: a run's weights and text (default: random ones)")
+    .option("--site <path>", "with choice: which attention (layers.1.attn; default: the first that chooses)")
+    .option("--head <n>", "with choice: one head, from 0 (default: all, shaded)", wholeNumber)
     .addOption(set())
     .action(run(async () => (await import("./verbs/viz.ts")).viz));
 

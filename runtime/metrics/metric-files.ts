@@ -61,7 +61,7 @@ function scalarsOf(row: MetricRow): Record<string, number> {
     case "evaluation":
       return {
         "validation/loss": row.loss,
-        "validation/perplexity": row.perplexity,
+        ...(row.perplexity === null ? {} : { "validation/perplexity": row.perplexity }),
         ...(row.bitsPerByte === null ? {} : { "validation/bits-per-byte": row.bitsPerByte }),
       };
   }

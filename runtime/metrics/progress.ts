@@ -117,8 +117,9 @@ export class Progress {
     if (this.#options.format === "json") this.#options.output.write(jsonLine(row));
     else {
       const perByte = row.bitsPerByte === null ? "" : `  bits/byte ${row.bitsPerByte.toFixed(4)}`;
+      const perplexity = row.perplexity === null ? "" : `  perplexity ${row.perplexity.toPrecision(4)}`;
       this.#line(
-        `step ${row.totalSteps}/${this.#options.totalSteps}  validation loss ${row.loss.toFixed(4)}  perplexity ${row.perplexity.toPrecision(4)}${perByte}`,
+        `step ${row.totalSteps}/${this.#options.totalSteps}  validation loss ${row.loss.toFixed(4)}${perplexity}${perByte}`,
       );
     }
   }

@@ -25,8 +25,9 @@ export interface EvaluationRow {
   readonly totalSteps: number;
   /** Mean over the targets looked at. */
   readonly loss: number;
-  readonly perplexity: number;
-  /** Null when the tokenizer's tokens do not spell its text byte for byte. */
+  /** Null when the loss is no −log p. */
+  readonly perplexity: number | null;
+  /** Null when the tokenizer's tokens do not spell its text byte for byte, or the loss is no −log p. */
   readonly bitsPerByte: number | null;
   readonly targets: number;
 }

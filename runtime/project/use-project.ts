@@ -172,6 +172,8 @@ export async function evaluateProject(
       projectFolder: project.dataFolder,
       data: options.data ?? null,
       length: options.length ?? null,
+      // Programs of other specs have no recipe: theirs is the loss of the next token.
+      objective: options.program == null ? undefined : "next_token",
     });
   } finally {
     device.close();

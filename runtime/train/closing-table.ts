@@ -21,7 +21,7 @@ export function closingTable(
   if (loss !== null) rows.push(["last loss", loss.toFixed(4)]);
   if (evaluation !== null) {
     rows.push(["validation loss", evaluation.loss.toFixed(4)]);
-    rows.push(["perplexity", evaluation.perplexity.toPrecision(4)]);
+    if (evaluation.perplexity !== null) rows.push(["perplexity", evaluation.perplexity.toPrecision(4)]);
     if (evaluation.bitsPerByte !== null) rows.push(["bits per byte", evaluation.bitsPerByte.toFixed(4)]);
   }
   if (state.best !== null) {

@@ -28,6 +28,8 @@ export interface EvaluateRunOptions {
   /** Rows looked at, at most; null: all. */
   readonly rows?: number | null;
   readonly which?: "newest" | "best";
+  /** What the opened program's loss is; left out: what the run trained. */
+  readonly objective?: string | undefined;
 }
 
 export interface RunEvaluation extends Evaluation {
@@ -70,7 +72,10 @@ export async function evaluateRun(
             places,
           );
     try {
-      const result = await evaluate(model, dataset, { rows: options.rows ?? null });
+      const result = await evaluate(model, dataset, {
+        rows: options.rows ?? null,
+        objective: options.objective ?? stage.loss.objective,
+      });
       if (result === null) return null;
       const { totalSteps } = checkpoint.state;
       return { ...result, totalSteps, checkpoint: checkpoint.path, length, remarks };

@@ -4,10 +4,11 @@ import { HostBatch, lossSum } from "./batch.ts";
 import type { TrainableModel } from "./model.ts";
 
 export interface Evaluation {
-  /** Mean −log p of the targets, in nats. */
+  /** Mean over the targets: of −log p in nats, or of what the teachers ask. */
   readonly loss: number;
-  readonly perplexity: number;
-  /** −log2 p of the text over its bytes: comparable between tokenizers. Null when bytes are not known exactly. */
+  /** Null when the loss is no −log p. */
+  readonly perplexity: number | null;
+  /** −log2 p of the text over its bytes: comparable between tokenizers. Null when bytes are not known exactly, or as above. */
   readonly bitsPerByte: number | null;
   readonly targets: number;
   /** Bytes of text that the targets stand for. */
@@ -18,6 +19,8 @@ export interface Evaluation {
 export interface EvaluateOptions {
   /** Held-out rows looked at, at most, evenly spread; null: all. */
   readonly rows: number | null;
+  /** What the loss of the `loss` phase is, as settings name it: `next_token` is −log p. */
+  readonly objective: string;
   /** Scalars that kernels ask for; evaluation has no randomness and no step of its own. */
   readonly scalars?: Readonly<Record<string, number>>;
   /** Asked between runs: true ends the evaluation without a result. */
@@ -57,10 +60,11 @@ export async function evaluate(
   }
   if (targets === 0) return null;
   const loss = nats / targets;
+  const likelihood = options.objective === "next_token";
   return {
     loss,
-    perplexity: Math.exp(loss),
-    bitsPerByte: dataset.facts.bytesExact && bytes > 0 ? nats / Math.LN2 / bytes : null,
+    perplexity: likelihood ? Math.exp(loss) : null,
+    bitsPerByte: likelihood && dataset.facts.bytesExact && bytes > 0 ? nats / Math.LN2 / bytes : null,
     targets,
     bytes,
     rows: chosen.length,

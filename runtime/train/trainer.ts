@@ -245,6 +245,7 @@ class Run {
   async evaluateStage(model: TrainableModel, stage: StageSettings, dataset: TrainingData): Promise<void> {
     const result = await evaluate(model, dataset, {
       rows: stage.evaluate.rows,
+      objective: stage.loss.objective,
       scalars: { step: this.state.step },
       stopped: () => this.stop.reason !== null,
     });

@@ -31,10 +31,16 @@ interface EvalOptions {
 const say = (text: string): void => void process.stdout.write(text);
 
 function sayText(result: RunEvaluation): void {
+  const { perplexity } = result;
+  const bits = result.bitsPerByte === null ? "not known" : result.bitsPerByte.toFixed(4);
   const lines: readonly (readonly [string, string])[] = [
-    ["loss", `${result.loss.toFixed(4)} nats a token`],
-    ["perplexity", result.perplexity.toFixed(3)],
-    ["bits per byte", result.bitsPerByte === null ? "not known" : result.bitsPerByte.toFixed(4)],
+    ...(perplexity === null
+      ? ([["loss", `${result.loss.toFixed(4)}, what the teachers ask`]] as const)
+      : ([
+          ["loss", `${result.loss.toFixed(4)} nats a token`],
+          ["perplexity", perplexity.toFixed(3)],
+          ["bits per byte", bits],
+        ] as const)),
     ["targets", `${result.targets.toLocaleString("en-US")} in ${result.rows} rows of ${result.length}`],
     ["weights", `after ${result.totalSteps} steps`],
   ];

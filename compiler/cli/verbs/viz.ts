@@ -1,4 +1,4 @@
-/** `lctx viz`: draws masks, model graphs and loss curves, to a file or in the terminal. */
+/** `lctx viz`: draws masks, what selections choose, model graphs and loss curves, to a file or in the terminal. */
 import { renameSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { modelToGraph } from "../../lower/model-to-graph.ts";
@@ -13,6 +13,10 @@ interface VizOptions {
   readonly out?: string;
   readonly length?: number;
   readonly set: readonly string[];
+  /** With `choice`: a run whose weights and text are used; the attention's path; one head. */
+  readonly run?: string;
+  readonly site?: string;
+  readonly head?: number;
 }
 
 /** Writes a file whole or not at all. */
@@ -55,6 +59,25 @@ async function vizMask(source: string, name: string | undefined, options: VizOpt
   return exitCodes.ok;
 }
 
+/** Pictures are made by the interpreter, whose time grows with the square of the length. */
+const longestChoice = 512;
+
+async function vizChoice(source: string, name: string | undefined, options: VizOptions): Promise<number> {
+  const opened = openChecked(source, options.set);
+  const length = options.length ?? 64;
+  if (length > longestChoice) throw new UsageError(`--length takes 1 to ${longestChoice}`);
+  const { chosenPairs } = await import("../chosen-pairs.ts");
+  const { randomRow, runRow } = await import("../chosen-row.ts");
+  const model = pick(opened.project.models, name, "model");
+  const { site, head } = options;
+  const row = options.run === undefined ? randomRow(length, 1) : runRow(options.run, length);
+  const grid = await chosenPairs(model, { site, head, ...row });
+  const { out } = options;
+  if (out === undefined) process.stdout.write(`${maskText(grid, columns())}\n`);
+  else await writePicture(out, async () => maskSvg(grid));
+  return exitCodes.ok;
+}
+
 async function vizGraph(source: string, name: string | undefined, options: VizOptions): Promise<number> {
   const opened = openChecked(source, options.set);
   const model = pick(opened.project.models, name, "model");
@@ -86,11 +109,14 @@ export async function viz(
   name: string | undefined,
   options: VizOptions,
 ): Promise<number> {
+  if (what !== "choice" && [options.run, options.site, options.head].some((each) => each !== undefined))
+    throw new UsageError("--run, --site and --head are about choices", "lctx viz choice <spec>");
   if (what === "mask") return vizMask(source, name, options);
+  if (what === "choice") return vizChoice(source, name, options);
   if (what === "graph") return vizGraph(source, name, options);
   if (what === "loss") return vizLoss(source, options);
   throw new UsageError(
     `there is nothing to draw called ${JSON.stringify(what)}`,
-    "draw a mask, graph or loss",
+    "draw a mask, choice, graph or loss",
   );
 }
