@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ended, openPlace, root, tinySpec, type Place } from "./support.ts";
+import { ended, openPlace, root, tinySpec, tinyText, type Place } from "./support.ts";
 
 let place: Place;
 beforeAll(() => {
@@ -56,6 +56,25 @@ describe("a spec that is right and that no kernel computes", () => {
     expect(explained.code).toBe(1);
     expect(explained.err).toMatch(/^error\[attention-not-run\]: training through a sum/);
   });
+});
+
+describe("the bundle", () => {
+  it("loads the compiler of WebAssembly, which stays outside of it", async () => {
+    place.write("lines.txt", tinyText);
+    const args = [
+      "train",
+      "tiny.lctx",
+      "--data",
+      "lines.txt",
+      "--device",
+      "cpu-wasm",
+      "--steps",
+      "1",
+      "--run",
+      "wasm",
+    ];
+    expect(await place.lctx(...args)).toMatchObject({ code: 0, err: "" });
+  }, 300_000);
 });
 
 describe("compiled code kept beside the bundle", () => {
