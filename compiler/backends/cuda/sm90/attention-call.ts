@@ -136,7 +136,8 @@ export function sm90ForwardCall(
   const plan = planOf(node, facts, element, lengths);
   const { shape, queries, keys, pairs, looksUp, operands } = plan;
   const masked = node.mask.kind !== "constant";
-  const tile = forwardTile(shape, masked, looksUp);
+  const steady = pairs.scored && risesSteadily(node.score);
+  const tile = forwardTile(shape, masked, looksUp || pairs.scored);
   const layout = forwardLayout(shape, tile);
   const entry = c`lctx_attention_forward`;
   const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
@@ -152,7 +153,7 @@ export function sm90ForwardCall(
           scale: node.scale,
           pairs,
           looksUp,
-          steady: pairs.scored && risesSteadily(node.score),
+          steady,
         }),
       ),
     ],

@@ -32,12 +32,12 @@ export interface ForwardTile {
 /** Largest size of queries, keys and values that the kernel takes. */
 export const forwardLimit = 256;
 
-/** Tiles by head size; `masked`: blocks of keys are skipped, so small blocks save work; `looksUp`: masks need registers. */
-export function forwardTile({ d, e }: HeadShape, masked: boolean, looksUp: boolean): ForwardTile {
+/** Tiles by head size; `masked`: blocks of keys are skipped, so small blocks save work; `crowded`: masks or scores need registers. */
+export function forwardTile({ d, e }: HeadShape, masked: boolean, crowded: boolean): ForwardTile {
   const size = Math.max(d, e);
   const three = { rows: 192, stages: 2, registers: [32, 160], turns: true } as const;
   const two = { rows: 128, stages: 2, registers: [40, 232], turns: true } as const;
-  if (size <= 64 && !looksUp) return { ...three, keys: 128 };
+  if (size <= 64 && !crowded) return { ...three, keys: 128 };
   if (size <= 96) return { ...two, keys: 128 };
   if (size <= 128) return { ...two, keys: masked ? 128 : 176 };
   if (size <= 192) return { ...two, keys: 96, turns: false };
