@@ -7,6 +7,7 @@ const long = [
   "tests/conformance/attention-first-half.test.ts",
   "tests/conformance/attention-second-half.test.ts",
   "tests/conformance/attention-wasm.test.ts",
+  "tests/conformance/routings.test.ts",
   "tests/conformance/texts.test.ts",
   "tests/conformance/attention-probes.test.ts",
   "tests/conformance/nodes.test.ts",
