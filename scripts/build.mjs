@@ -86,8 +86,8 @@ if (foreign !== undefined)
   throw new Error(
     `dist/cli.cjs is not ASCII; text of kernels must be: ${Buffer.from(foreign, "latin1").toString().trim()}`,
   );
-// What stays outside and is imported late is imported by bin/lctx.js.
-writeFileSync("dist/cli.cjs", script.replaceAll(/\bimport\((?=")/g, "lctxImport("), "latin1");
+// What stays outside and is imported late, by its name or by a constant, is imported by bin/lctx.js.
+writeFileSync("dist/cli.cjs", script.replaceAll(/\bimport\((?=["\w])/g, "lctxImport("), "latin1");
 // Code compiled from the bundle before is of no use.
 rmSync("dist/code", { recursive: true, force: true });
 // Worker threads load these files by their address beside the bundle.
