@@ -41,8 +41,15 @@ function usedBy(spec: string, definitions: readonly Definition[]): readonly Defi
 }
 
 interface Expected {
+  readonly command: string;
   readonly steps: number;
   readonly bitsPerByte: number | null;
+  readonly machine: string;
+  readonly evaluations?: readonly {
+    readonly length: number;
+    readonly loss: number;
+    readonly plain?: number;
+  }[];
 }
 
 /** Names of the examples that are methods: a folder with a reference. */
@@ -62,11 +69,27 @@ function row(root: string, name: string, definitions: readonly Definition[]): st
   const source = /^Source: (.+)$/m.exec(page)?.[1] ?? "see its page";
   if (title === undefined || picture === undefined)
     throw new Error(`${name}/README.md has no title or picture`);
-  const used = usedBy(read("spec.lctx"), definitions);
+  const own = definitionsIn(root, `examples/${name}/spec.lctx`);
+  const used = own.length > 0 ? own : usedBy(read("spec.lctx"), definitions);
   const { bitsPerByte, steps } = JSON.parse(read("expected.json")) as Expected;
-  const own = used.map((each) => `[\`${each.name}\`](../${each.file})`).join(", ");
+  const links = used.map((each) => `[\`${each.name}\`](../${each.file})`).join(", ");
   const lines = used.reduce((total, each) => total + each.lines, 0);
-  return `| [${title}](../examples/${name}/README.md) | ${own} | ${lines} | ${bitsPerByte?.toFixed(2) ?? "none"} | ${steps} | [${picture === "mask.png" ? "mask" : "loss"}](../examples/${name}/${picture}) | ${source} |`;
+  return `| [${title}](../examples/${name}/README.md) | ${links} | ${lines} | ${bitsPerByte?.toFixed(2) ?? "none"} | ${steps} | [${picture.replace(".png", "")}](../examples/${name}/${picture}) | ${source} |`;
+}
+
+/** What runs of a method that chooses its keys: a row of the second table, null for other methods. */
+function chosenRow(root: string, name: string): string | null {
+  const folder = join(root, "examples", name);
+  const { command, evaluations, machine } = JSON.parse(
+    readFileSync(join(folder, "expected.json"), "utf8"),
+  ) as Expected;
+  if (evaluations === undefined) return null;
+  const losses = evaluations.map(({ length, loss, plain }) => {
+    const beside = plain === undefined ? "" : ` (plain ${plain.toFixed(4)})`;
+    return `${loss.toFixed(4)}${beside} at ${length}`;
+  });
+  const on = /on (\S+):/.exec(machine)?.[1] ?? machine;
+  return `| [${name}](../examples/${name}/README.md) | [reference](../examples/${name}/reference.ts) | ${on} | \`${command.replace(/examples\/[^/]*\//, "")}\` | ${losses.join(", ")} |`;
 }
 
 /** The page, for the repository at `root`. Throws when an example is not complete. */
@@ -79,7 +102,7 @@ export function printMethods(root: string): string {
     "",
     "# Methods",
     "",
-    "One row a folder of [`examples`](../examples). `lines` counts the method's definition in the standard library.",
+    "One row a folder of [`examples`](../examples). `lines` counts the method's definition, in the standard library or in the example.",
     "`bits per byte` is what a small model (two layers, width 128) reaches on held-out text of Moby-Dick after so many",
     "steps of its example: it shows that training works and is there to be reproduced. It does not rank methods:",
     "adapters train a few vectors beside a base that is random, and runs are far too short.",
@@ -87,6 +110,16 @@ export function printMethods(root: string): string {
     "| method | definition | lines | bits per byte | steps | picture | source |",
     "| --- | --- | --: | --: | --: | --- | --- |",
     ...rows,
+    "",
+    "## Methods that choose their keys",
+    "",
+    "`nats a token` is on held-out text at the length of training and at four times that length, with the spec's attention;",
+    "`plain` is the same weights with dense attention, where the method is used without training. References are compared",
+    "with the interpreter and with native kernels, forward and backward, by `tests/methods/routed.test.ts`.",
+    "",
+    "| method | reference | ran on | trained by | nats a token |",
+    "| --- | --- | --- | --- | --- |",
+    ...methodNames(root).flatMap((name) => chosenRow(root, name) ?? []),
     "",
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 /** Trains an example as its spec says, through the same compiler and trainer as `lctx train`. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { compileRecipe } from "../compiler/compile.ts";
 import { openChecked, pickRecipe } from "../compiler/cli/checked-spec.ts";
@@ -12,6 +12,8 @@ import { trainProject } from "../runtime/project/use-project.ts";
 export interface TrainedExample {
   readonly project: CheckedProject;
   readonly seed: number;
+  /** Tokens a row of its last stage. */
+  readonly length: number;
   readonly steps: readonly StepRow[];
   readonly evaluations: readonly EvaluationRow[];
   /** What it ran on. */
@@ -24,6 +26,12 @@ export interface TrainExampleOptions {
   readonly stopAfter?: number;
   /** Worker threads; the cores there are, when left out. */
   readonly threads?: number | undefined;
+}
+
+/** What an example trains: its spec, or the base.lctx beside it when the spec is for weights that are there. */
+export function trainedSpec(spec: string): string {
+  const base = join(dirname(spec), "base.lctx");
+  return existsSync(join(packageRoot(), base)) ? base : spec;
 }
 
 /** Throws when the spec does not compile or training fails. */
@@ -53,6 +61,7 @@ export async function trainExample(spec: string, options: TrainExampleOptions): 
   return {
     project: opened.project,
     seed: compiled.settings.seed,
+    length: compiled.settings.stages.at(-1)!.data.length,
     steps,
     evaluations: done.filter((row) => row.kind === "evaluation"),
     device: notes[0] ?? "",

@@ -8,10 +8,10 @@ import { checkSpec } from "../../compiler/compile.ts";
 import { Reporter } from "../../compiler/diagnostics/reporter.ts";
 import type { AttentionInstance, AttentionPhase } from "../../compiler/ir/attention-meaning.ts";
 import { axis, batchAxis, graphOf, tokenAxis } from "../../compiler/ir/graph-build.ts";
-import type { Graph, Node } from "../../compiler/ir/graph.ts";
+import type { Axis, Graph, Node } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import { graphProblems } from "../../compiler/ir/verify-graph.ts";
-import { lowerAttention } from "../../compiler/lower/attention-to-nodes.ts";
+import { lowerAttention, type LoweredAttention } from "../../compiler/lower/attention-to-nodes.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
 import { diskHost, root } from "../support/check-text.ts";
 import { fillTensor, randomNumbers } from "../support/random-values.ts";
@@ -51,15 +51,18 @@ export interface Elaborated {
 
 const batch = 2;
 
+/** Makes an operand of an attention: `q` [b, t, h, d], `k` and `v` [b, t, g, d]. */
+export type Operand = (name: string, axes: readonly Axis[]) => Node;
+
 /** The attention `use` (`LongHeads(block: 4)`) of a file's text in a phase; queries and keys are rotated as by default. */
-export function elaborated(
+export function lowered(
   text: string,
   use: string,
   shape: Shape,
   phase: AttentionPhase,
-  seed: number,
+  operand: Operand = leaf,
   rotates = true,
-): Elaborated {
+): LoweredAttention & { readonly instance: AttentionInstance } {
   const model = `model Tried = decoder { vocab 8  layers 1  heads 1  width 4  length 64  attention ${use} }`;
   const checked = checkSpec("tried.lctx", `${text}\n${model}\n`, diskHost);
   const wrong = checked.diagnostics.filter(({ severity }) => severity === "error");
@@ -81,9 +84,9 @@ export function elaborated(
       [...reporter.diagnostics.map(({ title }) => title), ...refused.map(({ what }) => what)].join(),
     );
   const leaves = {
-    q: leaf("q", [batchAxis, tokenAxis, axis("h", heads), axis("d", size)]),
-    k: leaf("k", [batchAxis, tokenAxis, axis("g", kvHeads), axis("d", size)]),
-    v: leaf("v", [batchAxis, tokenAxis, axis("g", kvHeads), axis("d", size)]),
+    q: operand("q", [batchAxis, tokenAxis, axis("h", heads), axis("d", size)]),
+    k: operand("k", [batchAxis, tokenAxis, axis("g", kvHeads), axis("d", size)]),
+    v: operand("v", [batchAxis, tokenAxis, axis("g", kvHeads), axis("d", size)]),
   };
   const terms = new Map<Term, Node>();
   const term = (node: Node): Term => {
@@ -120,9 +123,22 @@ export function elaborated(
     site: "tried",
     span: { file: "", start: 0, end: 0 },
   };
-  const lowered = lowerAttention(attention, (operand) => terms.get(operand)!, phase, "tried");
-  const named = lowered.teachers.map((node, n) => [`teacher${n}`, node] as const);
-  const graph = graphOf(new Map([["output", lowered.output], ...named]));
+  return { instance, ...lowerAttention(attention, (own) => terms.get(own)!, phase, "tried") };
+}
+
+/** The same over given queries, keys and values, whose numbers a seed makes. */
+export function elaborated(
+  text: string,
+  use: string,
+  shape: Shape,
+  phase: AttentionPhase,
+  seed: number,
+  rotates = true,
+): Elaborated {
+  const { heads, kvHeads, size, length } = shape;
+  const { instance, output, teachers } = lowered(text, use, shape, phase, leaf, rotates);
+  const named = teachers.map((node, n) => [`teacher${n}`, node] as const);
+  const graph = graphOf(new Map([["output", output], ...named]));
   // The leaves stand for a model's nodes: all but they must be right.
   const problems = graphProblems(graph).filter((problem) => !/parameter of [qkv]\)/.test(problem));
   if (problems.length > 0) throw new Error(problems.join("\n"));
@@ -164,8 +180,8 @@ export function elaborated(
     rowsOf,
     run,
     outputs: () => {
-      const output = run("output");
-      return Array.from({ length: batch }, (_, at) => turned(output, at, heads));
+      const all = run("output");
+      return Array.from({ length: batch }, (_, at) => turned(all, at, heads));
     },
   };
 }

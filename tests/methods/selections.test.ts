@@ -5,7 +5,11 @@ import { graphOf } from "../../compiler/ir/graph-build.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
 import { differentiate } from "../../compiler/passes/differentiate.ts";
 import { randomNumbers } from "../support/random-values.ts";
-import * as dense from "./dense-references.ts";
+import { landmark, landmarkBlocks } from "../../examples/landmark/reference.ts";
+import { longHeads } from "../../examples/longheads/reference.ts";
+import { causal } from "../../examples/routing.ts";
+import { seerBlocks, seerLoss } from "../../examples/seer-gate/reference.ts";
+import { verticalSlash } from "../../examples/vertical-slash/reference.ts";
 import { attentionOf, elaborated, type Elaborated, type Row, type Shape } from "./elaborated.ts";
 import { furthest } from "./support.ts";
 
@@ -40,14 +44,14 @@ describe("columns and diagonals chosen by the last rows", () => {
     const make = seen("vertical-slash", "VerticalSlash(vertical: 33, slash: 31, probe: 5)", "decoding");
     eachShape([1, 4, 37, 61], (shape, seed) => {
       const one = make(shape, seed);
-      expect(difference(one, (row) => dense.verticalSlash(row, 33, 31, 5))).toBeLessThan(1e-9);
-      if (shape.length === 61) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+      expect(difference(one, (row) => verticalSlash(row, 33, 31, 5))).toBeLessThan(1e-9);
+      if (shape.length === 61) expect(difference(one, causal)).toBeGreaterThan(1e-3);
     });
   });
 
   it("are everything when the budget is the length", () => {
     const make = seen("vertical-slash", "VerticalSlash(vertical: 61, slash: 1, probe: 64)", "training");
-    eachShape([61], (shape, seed) => expect(difference(make(shape, seed), dense.causal)).toBeLessThan(1e-9));
+    eachShape([61], (shape, seed) => expect(difference(make(shape, seed), causal)).toBeLessThan(1e-9));
   });
 });
 
@@ -59,32 +63,29 @@ describe("blocks that each query of each head chooses", () => {
     const make = seen("longheads", `LongHeads(block: ${block}, budget: 3)`, "decoding");
     eachShape(lengths, (shape, seed) => {
       const one = make(shape, seed);
-      expect(difference(one, (row) => dense.longHeads(row, block, 3))).toBeLessThan(1e-9);
-      if (shape.length === 61) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+      expect(difference(one, (row) => longHeads(row, block, 3))).toBeLessThan(1e-9);
+      if (shape.length === 61) expect(difference(one, causal)).toBeGreaterThan(1e-3);
     });
   });
 
   it("are plain causal attention when the budget holds them all", () => {
     const make = seen("longheads", `LongHeads(block: ${block}, budget: 8)`, "training");
-    eachShape(lengths, (shape, seed) =>
-      expect(difference(make(shape, seed), dense.causal)).toBeLessThan(1e-9),
-    );
+    eachShape(lengths, (shape, seed) => expect(difference(make(shape, seed), causal)).toBeLessThan(1e-9));
   });
 
   it("are those whose last key fits best", () => {
     const make = seen("landmark", `Landmark(block: ${block}, keep: 2)`, "decoding");
     eachShape(lengths, (shape, seed) => {
       const one = make(shape, seed);
-      expect(difference(one, (row) => dense.landmarkBlocks(row, block, 2))).toBeLessThan(1e-9);
-      if (shape.length === 61)
-        expect(difference(one, (row) => dense.landmark(row, block))).toBeGreaterThan(1e-3);
+      expect(difference(one, (row) => landmarkBlocks(row, block, 2))).toBeLessThan(1e-9);
+      if (shape.length === 61) expect(difference(one, (row) => landmark(row, block))).toBeGreaterThan(1e-3);
     });
   });
 
   it("are all blocks when there are no more than are kept", () => {
     const make = seen("landmark", `Landmark(block: ${block}, keep: 8)`, "decoding");
     eachShape([43], (shape, seed) =>
-      expect(difference(make(shape, seed), (row) => dense.landmark(row, block))).toBeLessThan(1e-9),
+      expect(difference(make(shape, seed), (row) => landmark(row, block))).toBeLessThan(1e-9),
     );
   });
 });
@@ -98,11 +99,11 @@ describe("a gate that a teacher trains", () => {
     const make = seen("seer-gate", use, "training");
     eachShape(lengths, (shape, seed) => {
       const one = make(shape, seed);
-      expect(difference(one, dense.causal)).toBeLessThan(1e-9);
+      expect(difference(one, causal)).toBeLessThan(1e-9);
       const losses = one.run("teacher0");
       expect(losses.shape).toEqual([2]);
       one.rows.forEach((row, n) => {
-        const want = dense.seerLoss(row, block, 6);
+        const want = seerLoss(row, block, 6);
         expect(Math.abs(losses.data[n]! - want)).toBeLessThan(1e-9 * Math.max(1, Math.abs(want)));
         if (shape.length > block) expect(want).toBeGreaterThan(1e-3);
       });
@@ -127,7 +128,7 @@ describe("a gate that a teacher trains", () => {
       const total = (step: number): number =>
         one.rows.reduce((sum, row) => {
           const moved = given.map((x, n) => x + step * direction[n]!);
-          return sum + dense.seerLoss({ ...row, tables: { ...row.tables, [path]: moved } }, block, 6);
+          return sum + seerLoss({ ...row, tables: { ...row.tables, [path]: moved } }, block, 6);
         }, 0);
       const along = gradient.reduce((sum, x, n) => sum + x * direction[n]!, 0);
       expect(Math.abs(along)).toBeGreaterThan(1e-2);
@@ -139,15 +140,15 @@ describe("a gate that a teacher trains", () => {
     const text = attentionOf("seer-gate").replace("above 5e-4", "above 0.2");
     eachShape(lengths, (shape, seed) => {
       const one = elaborated(text, use, shape, "evaluation", seed);
-      expect(difference(one, (row) => dense.seerBlocks(row, block, 6, 0.2))).toBeLessThan(1e-9);
-      if (shape.length === 43) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+      expect(difference(one, (row) => seerBlocks(row, block, 6, 0.2))).toBeLessThan(1e-9);
+      if (shape.length === 43) expect(difference(one, causal)).toBeGreaterThan(1e-3);
     });
   });
 
   it("is dense attention when every block is above", () => {
     const text = attentionOf("seer-gate").replace("above 5e-4", "above -1");
     eachShape([43], (shape, seed) =>
-      expect(difference(elaborated(text, use, shape, "decoding", seed), dense.causal)).toBeLessThan(1e-9),
+      expect(difference(elaborated(text, use, shape, "decoding", seed), causal)).toBeLessThan(1e-9),
     );
   });
 });
@@ -159,8 +160,8 @@ describe("a weight of two levels", () => {
     const make = seen("landmark", `Landmark(block: ${block}, keep: 2)`, "training");
     eachShape([1, block - 1, block, block + 1, 43], (shape, seed) => {
       const one = make(shape, seed);
-      expect(difference(one, (row) => dense.landmark(row, block))).toBeLessThan(1e-9);
-      if (shape.length === 43) expect(difference(one, dense.causal)).toBeGreaterThan(1e-3);
+      expect(difference(one, (row) => landmark(row, block))).toBeLessThan(1e-9);
+      if (shape.length === 43) expect(difference(one, causal)).toBeGreaterThan(1e-3);
     });
   });
 
@@ -170,9 +171,7 @@ describe("a weight of two levels", () => {
       weight = p
     }`;
     eachShape([9], (shape, seed) =>
-      expect(difference(elaborated(text, "Plain()", shape, "training", seed), dense.causal)).toBeLessThan(
-        1e-9,
-      ),
+      expect(difference(elaborated(text, "Plain()", shape, "training", seed), causal)).toBeLessThan(1e-9),
     );
   });
 });

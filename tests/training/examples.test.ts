@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { methodNames } from "../../scripts/methods-page.ts";
-import { trainExample } from "../../scripts/train-example.ts";
+import { trainedSpec, trainExample } from "../../scripts/train-example.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -28,7 +28,7 @@ const laterTolerance = 3e-5;
 
 describe("examples", () => {
   it.each(methodNames(root))("%s", async (name) => {
-    const spec = `examples/${name}/spec.lctx`;
+    const spec = trainedSpec(`examples/${name}/spec.lctx`);
     const expected = JSON.parse(
       readFileSync(join(root, `examples/${name}/expected.json`), "utf8"),
     ) as Expected;
