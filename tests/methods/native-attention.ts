@@ -44,9 +44,10 @@ export interface Ran {
   readonly rows: readonly Row[];
   /** Of each row: the output as the device and as the interpreter have it, [heads][length][size]. */
   readonly outputs: readonly Float64Array[];
-  readonly meant: readonly Float64Array[];
-  /** By parameter, as the device and as the interpreter have it: of what is trained, the gradient of `up` times it. */
-  readonly gradients: ReadonlyMap<string, readonly [Float32Array, Float64Array]>;
+  readonly meant: () => readonly Float64Array[];
+  /** The gradient of each parameter, as the device and as the interpreter have it. */
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  readonly meantGradients: () => ReadonlyMap<string, Float64Array>;
   /** What the gradients are of, for these rows and numbers in place of the given ones of a parameter. */
   readonly up: readonly Float64Array[];
   /** Values that a parameter has. */
@@ -110,8 +111,6 @@ export async function onDevice(
               data: values.get(node.path)!,
             });
       inputs.set("input:loss-scale", { shape: [], data: Float64Array.of(1) });
-      const meant = interpret(graphs.loss, inputs, { batch, length }).get("output")!.data;
-      const slopes = interpret(graphs.train, inputs, { batch, length });
       const turned = (data: Float64Array, at: number, count: number, stride: number): Float64Array =>
         Float64Array.from({ length: count * length * size }, (_, n) => {
           const [head, t, i] = [Math.floor(n / (length * size)), Math.floor(n / size) % length, n % size];
@@ -130,16 +129,20 @@ export async function onDevice(
       return {
         rows: rowsOf(values),
         outputs: each((row) => turned(output, row, heads, length)),
-        meant: each((row) => turned(meant, row, heads, length)),
+        meant: () => {
+          const all = interpret(graphs.loss, inputs, { batch, length }).get("output")!.data;
+          return each((row) => turned(all, row, heads, length));
+        },
         gradients: new Map(
           trained.map((path) => [
             path,
-            [
-              Float32Array.from(built.model.tensor(`gradient:${path}`) as Float32Array),
-              slopes.get(`gradient:${path}`)!.data,
-            ],
+            Float32Array.from(built.model.tensor(`gradient:${path}`) as Float32Array),
           ]),
         ),
+        meantGradients: () => {
+          const all = interpret(graphs.train, inputs, { batch, length });
+          return new Map(trained.map((path) => [path, all.get(`gradient:${path}`)!.data]));
+        },
         up: values.has("up") ? each((row) => turned(values.get("up")!, row, heads, room)) : [],
         values,
         rowsWith: (path, other) => rowsOf(new Map(values).set(path, other)),

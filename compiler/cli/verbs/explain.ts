@@ -77,7 +77,6 @@ function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
   refuseAttentions(model, ["training"], reporter);
   printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
   if (reporter.failed) return exitCodes.specErrors;
-  const trained = model.parameters.filter((each) => each.trainable).map((each) => each.path);
   const names: string[] = [];
   let found: string | null = null;
   const recipe = [...spec.project.recipes.values()].find((each) => each.model === model);
@@ -86,7 +85,10 @@ function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
     names.push(pass.name);
     if (pass.name === options.after) found = printGraph(graph);
   };
-  const graphs = stageGraphs(model, trained, after, recipe?.stages[0]?.loss.objective);
+  const stage = recipe?.stages[0];
+  const trained = model.parameters.filter(({ path, trainable }) => stage?.trainable.has(path) ?? trainable);
+  const paths = trained.map(({ path }) => path);
+  const graphs = stageGraphs(model, paths, after, stage?.loss.objective);
   if (options.after !== undefined && found === null)
     throw new UsageError(`no pass is called ${JSON.stringify(options.after)}`, `passes: ${names.join(", ")}`);
   say(found ?? printGraph(graphs.train));
