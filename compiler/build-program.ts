@@ -4,6 +4,7 @@ import type { ParameterInfo, Program } from "../runtime/program.ts";
 import { scheduleToProgram } from "./backends/cpu/program.ts";
 import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { graphToSchedule } from "./lower/graph-to-schedule.ts";
+import { readsAhead } from "./passes/analyses/reads-ahead.ts";
 import { collapseAxes } from "./passes/schedule/collapse-axes.ts";
 
 export interface ProgramRequest {
@@ -27,5 +28,6 @@ export function buildProgram(request: ProgramRequest): { program: Program; sourc
     parameters: request.parameters,
     update: request.update,
     maxLength: request.maxLength,
+    readsAhead: request.graphs.logits !== undefined && readsAhead(request.graphs.logits),
   });
 }

@@ -55,14 +55,16 @@ export interface PhaseWriter {
 export class ProgramWriter {
   readonly #name: string;
   readonly #maxLength: number | null;
+  readonly #readsAhead: boolean;
   readonly #parameters: ParameterInfo[] = [];
   readonly #tensors: Tensor[] = [];
   readonly #phases = new Map<PhaseName, Launch[]>();
 
-  /** `maxLength`: positions a row may have at most; null when nothing limits them. */
-  constructor(name: string, options: { readonly maxLength: number | null }) {
+  /** `maxLength`: positions a row may have at most; null when nothing limits them. `readsAhead`: rows must not be padded. */
+  constructor(name: string, options: { readonly maxLength: number | null; readonly readsAhead?: boolean }) {
     this.#name = name;
     this.#maxLength = options.maxLength;
+    this.#readsAhead = options.readsAhead ?? false;
   }
 
   /** A tensor that kernels use; `shape` is row-major. */
@@ -122,6 +124,7 @@ export class ProgramWriter {
         logits: phase("logits"),
       },
       maxLength: this.#maxLength,
+      readsAhead: this.#readsAhead,
     };
   }
 }

@@ -99,4 +99,6 @@ export interface Program {
   readonly phases: Readonly<Record<PhaseName, Phase>>;
   /** Positions a row may have at most; null when nothing limits them. */
   readonly maxLength: number | null;
+  /** Logits of a position may depend on later ones: what follows a row's end is part of the row, not padding. */
+  readonly readsAhead: boolean;
 }

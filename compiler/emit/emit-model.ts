@@ -142,7 +142,7 @@ export function modelText(program: Program, source: string): ModelText {
     imports: [...[...constructors].sort(), ...(usesNone ? ["none"] : []), "ProgramWriter"],
     header: `${commentText(program.name)}: ${count.toLocaleString("en-US")} parameters. Written by lctx from ${commentText(source)}.`,
     declarations: [
-      `const program = new ProgramWriter(${stringLiteral(program.name)}, { maxLength: ${limit} });`,
+      `const program = new ProgramWriter(${stringLiteral(program.name)}, { maxLength: ${limit}${program.readsAhead ? ", readsAhead: true" : ""} });`,
       "",
       ...declarations,
     ],

@@ -51,5 +51,6 @@ export function orderTensors(program: Program): Program {
       logits: { launches: launches("logits") },
     },
     maxLength: program.maxLength,
+    readsAhead: program.readsAhead,
   };
 }

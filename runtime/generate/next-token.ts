@@ -22,16 +22,17 @@ export interface Recomputing extends NextToken {
 /** Lengths that rows are padded to, so that few sizes of a model are made ready. */
 const shortest = 32;
 
-/** The length to run a row of `tokens` at: a power of two, at most `maxLength`. */
-export function runLength(tokens: number, maxLength: number | null): number {
+/** The length to run a row of `tokens` at: its own where padding would be read, else a power of two, at most `maxLength`. */
+export function runLength(tokens: number, maxLength: number | null, readsAhead: boolean): number {
+  if (readsAhead) return tokens;
   let length = shortest;
   while (length < tokens) length *= 2;
   return maxLength === null ? length : Math.min(length, maxLength);
 }
 
 /**
- * Runs the whole row for each token. Rows are padded on the right; what follows a position never changes it, because
- * a decoder looks back only. `open` makes the model for rows of a length; the first is opened at one token.
+ * Runs the whole row for each token. Rows are padded on the right where what follows a position never changes it;
+ * where the program reads ahead, each length is run as it is. `open` makes the model for rows of a length; the first is opened at one token.
  */
 export function recompute(open: (length: number) => Promise<LogitsModel>): Recomputing {
   let model: LogitsModel | null = null;
@@ -47,11 +48,11 @@ export function recompute(open: (length: number) => Promise<LogitsModel>): Recom
     ready,
     maxLength: async () => (await ready()).program.maxLength,
     async logits(row) {
-      const { maxLength } = (await ready()).program;
+      const { maxLength, readsAhead } = (await ready()).program;
       if (row.length === 0) throw new RangeError("a row has at least one token");
       if (maxLength !== null && row.length > maxLength)
         throw new RangeError("the row is too long for the model");
-      const length = runLength(row.length, maxLength);
+      const length = runLength(row.length, maxLength, readsAhead);
       const sized = await at(length);
       const inputs = [
         [tensorNames.tokens, row, 0],

@@ -44,6 +44,8 @@ export interface ModelShape {
   readonly tensors: readonly Tensor[];
   /** Positions a row may have at most; null when nothing limits them. */
   readonly maxLength: number | null;
+  /** Rows must not be padded: see Program. */
+  readonly readsAhead: boolean;
 }
 
 export interface TrainableModel {

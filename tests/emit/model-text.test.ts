@@ -76,6 +76,7 @@ const program: Program = {
     logits: { launches: [] },
   },
   maxLength: 512,
+  readsAhead: false,
 };
 
 async function runModel(text: string): Promise<Program> {

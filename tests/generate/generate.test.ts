@@ -177,7 +177,8 @@ describe("generation", () => {
     opened = 0;
     await text(model(), { tokens: 40 });
     expect(opened).toBe(3);
-    expect([1, 32, 33, 500].map((tokens) => runLength(tokens, 256))).toEqual([32, 32, 64, 256]);
+    expect([1, 32, 33, 500].map((tokens) => runLength(tokens, 256, false))).toEqual([32, 32, 64, 256]);
+    expect([1, 33, 256].map((tokens) => runLength(tokens, 256, true))).toEqual([1, 33, 256]);
   });
 
   it("refuses what cannot be", async () => {

@@ -87,6 +87,7 @@ const program: Program = {
     logits: { launches: [] },
   },
   maxLength: 100,
+  readsAhead: false,
 };
 
 describe("executable", () => {

@@ -67,6 +67,7 @@ const programs = fc
         logits: { launches: [] },
       },
       maxLength: null,
+      readsAhead: false,
     };
   });
 
@@ -147,6 +148,7 @@ describe("planMemory", () => {
         logits: { launches: [] },
       },
       maxLength: null,
+      readsAhead: false,
     };
     expect(() => planMemory(program, ["train", "loss"], sizes)).toThrow(/used by phases/);
   });

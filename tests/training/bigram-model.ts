@@ -121,7 +121,7 @@ export function bigramModel(options: BigramOptions): TrainableModel {
   }
 
   return {
-    program: { parameters, tensors, maxLength: null },
+    program: { parameters, tensors, maxLength: null, readsAhead: false },
     sizes: { batch, length, threads: 1, "query-start": 0 },
     memoryBytes: [...memory.values()].reduce((sum, view) => sum + view.byteLength, 0),
     tensor: (name) => {

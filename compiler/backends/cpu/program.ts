@@ -30,6 +30,7 @@ export interface ProgramParts {
   readonly update: UpdateRule | null;
   /** Positions a row may have at most; null when nothing limits them. */
   readonly maxLength: number | null;
+  readonly readsAhead: boolean;
 }
 
 /** Kernels of a program by structural key; equal ones get one entry. */
@@ -208,6 +209,7 @@ export function scheduleToProgram(parts: ProgramParts): { program: Program; sour
       tensors: builder.tensors,
       phases: { ...phases, update },
       maxLength: parts.maxLength,
+      readsAhead: parts.readsAhead,
     },
     sources: sourcesOf(builder.fused.kernels, builder.nodes.kernels),
   };
