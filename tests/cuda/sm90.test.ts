@@ -88,8 +88,7 @@ describe("Hopper attention kernels", () => {
           sm90BackwardCall(gradient, blockFacts(gradient), of.element),
         ];
         // The kernels before and after the backward one hang on the element and head size alone.
-        const wanted =
-          of.name === "documents" ? /./ : /forward|backward|blocks|table/;
+        const wanted = of.name === "documents" ? /./ : /forward|backward|blocks|table/;
         return calls
           .flatMap((call) => call.sources)
           .filter(({ entry }) => wanted.test(entry))
