@@ -2,4 +2,4 @@
 import { describeSpecs } from "./support/describe-specs.ts";
 import { specPart } from "./support/spec-run.ts";
 
-describeSpecs(specPart("nodes", 2), 0.315, "native");
+describeSpecs(specPart("nodes", 2), 0.325, "native");

@@ -2,6 +2,6 @@
 import { describeSpecs } from "./support/describe-specs.ts";
 import { routedPart, specPart } from "./support/spec-run.ts";
 
-describeSpecs(specPart("nodes", 4), 0.05, "wasm");
+describeSpecs(specPart("nodes", 4), 0.03, "wasm");
 describeSpecs(specPart("texts", 5), 0.025, "wasm");
 describeSpecs(routedPart(9), 0.01, "wasm");
