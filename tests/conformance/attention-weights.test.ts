@@ -7,7 +7,7 @@ import { randomWeightedSpecs } from "./support/random-weighted-specs.ts";
 import { specPart } from "./support/spec-run.ts";
 
 describeSpecs(specPart("weights", 6), 0.06, "native");
-describeSpecs(specPart("weights", 7), 0.015, "wasm");
+describeSpecs(specPart("weights", 7), 0.008, "wasm");
 
 describe("bits", () => {
   it("are the same on any number of threads", async () => {
