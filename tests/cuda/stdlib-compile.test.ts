@@ -1,7 +1,5 @@
 /** Kernels of every attention of the standard library compile for sm_80 and, where Hopper's take them, sm_90a: no warnings, no spills. */
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { planAttention } from "../../compiler/backends/cuda/plan-attention.ts";
@@ -10,8 +8,8 @@ import type { AttentionGradientNode, AttentionNode } from "../../compiler/ir/gra
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import type { CudaSource } from "../../runtime/device/cuda/launch.ts";
 import { diskHost, root } from "../support/check-text.ts";
+import { compileAll, hasNvcc } from "./nvcc.ts";
 
-const compiles = spawnSync("nvcc", ["--version"]).status === 0;
 const library = readFileSync(join(root, "stdlib/attention.lctx"), "utf8");
 const names = [...library.matchAll(/^attention (\w+)/gm)].map(([, name]) => name!);
 
@@ -42,24 +40,9 @@ train Small {
   return [gradient.output as AttentionNode, gradient];
 }
 
-async function compile(file: string, { text, architecture }: CudaSource): Promise<string> {
-  // The warpgroup that loads may spill a little, which costs nothing: with more registers, what is left is of the others.
-  writeFileSync(
-    `${file}.cu`,
-    text.replace(/setmaxnreg\.dec\.sync\.aligned\.u32 \d+/, "setmaxnreg.dec.sync.aligned.u32 96"),
-  );
-  const target = `-gencode=arch=${architecture.replace("sm", "compute")},code=${architecture}`;
-  const args = [target, "-diag-suppress=177", "-cubin", "-Xptxas", "-v", "-o", `${file}.cubin`, `${file}.cu`];
-  const child = spawn("nvcc", args);
-  let log = "";
-  child.stdout.on("data", (part: Buffer) => (log += part.toString()));
-  child.stderr.on("data", (part: Buffer) => (log += part.toString()));
-  return new Promise((done) => child.on("close", () => done(log)));
-}
-
 it("the library has attentions", () => expect(names.length).toBeGreaterThan(8));
 
-it.skipIf(!compiles)("compile (not run without nvcc)", { timeout: 600_000 }, async () => {
+it.skipIf(!hasNvcc)("compile (not run without nvcc)", { timeout: 600_000 }, async () => {
   const texts = new Map<string, { name: string; source: CudaSource }>();
   for (const name of names) {
     const [attention, gradient] = nodesOf(name);
@@ -70,22 +53,15 @@ it.skipIf(!compiles)("compile (not run without nvcc)", { timeout: 600_000 }, asy
         texts.set(`${source.architecture} ${source.text}`, { name, source });
     }
   }
-  const folder = mkdtempSync(join(tmpdir(), "lctx-stdlib-"));
   const wrong: string[] = [];
-  const left = [...texts.values()].entries();
-  const work = async (): Promise<void> => {
-    for (const [n, { name, source }] of left) {
-      const log = await compile(join(folder, `kernel${n}`), source);
-      const where = `${name}, ${source.entry} for ${source.architecture}`;
-      if (/warning|error|C7\d\d\d/i.test(log)) wrong.push(`${where}: ${log}`);
-      // What every GPU runs may keep a word or two a thread elsewhere.
-      const most = source.architecture === "sm_80" ? 16 : (known[`${name}, ${source.entry}`] ?? 0);
-      const spilled = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(log);
-      if (spilled === null || Math.max(Number(spilled[1]), Number(spilled[2])) > most)
-        wrong.push(`${where} spills: ${log}`);
-    }
-  };
-  await Promise.all([work(), work()]);
-  rmSync(folder, { recursive: true });
+  await compileAll(texts.values(), ({ name, source }, log) => {
+    const where = `${name}, ${source.entry} for ${source.architecture}`;
+    if (/warning|error|C7\d\d\d/i.test(log)) wrong.push(`${where}: ${log}`);
+    // What every GPU runs may keep a word or two a thread elsewhere.
+    const most = source.architecture === "sm_80" ? 16 : (known[`${name}, ${source.entry}`] ?? 0);
+    const spilled = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(log);
+    if (spilled === null || Math.max(Number(spilled[1]), Number(spilled[2])) > most)
+      wrong.push(`${where} spills: ${log}`);
+  });
   expect(wrong).toEqual([]);
 });
