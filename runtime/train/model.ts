@@ -54,9 +54,13 @@ export interface TrainableModel {
   readonly sizes: Sizes;
   /** Bytes of all tensors, as the device keeps them; for progress lines. */
   readonly memoryBytes: number;
-  /** A view of a tensor's memory, valid until `close`; throws a RangeError when no phase made ready has one of that name. */
+  /**
+   * A tensor's values, to read and to write, valid until the next run of a phase; what is written counts from that run
+   * on. Devices with memory of their own copy here and before the run, so ask only for what is needed. Throws a
+   * RangeError when no phase made ready has a tensor of that name.
+   */
   tensor(name: string): Float32Array | Int32Array;
-  /** Runs a phase; the views show its results when it returns. */
+  /** Runs a phase; its results are there, for `tensor` to ask, when it returns. */
   run(phase: PhaseName, scalars: Readonly<Record<string, number>>): void;
   close(): void;
 }
