@@ -38,6 +38,7 @@ function partOf(source: CudaSource, call: CudaCall, n: number): string {
       case "pointer":
         return `host_pointer{pointers[${pointers++}]}`;
       case "i32":
+      case "i64":
         return `ints[${ints++}]`;
       case "f32":
         return `floats[${floats++}]`;
@@ -54,7 +55,7 @@ static inline void lctx_mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, 
 ${name === "f16" ? "static inline float lctx_real(unsigned short x) { return f16_real(x); }" : ""}
 ${text}
 }
-extern "C" void launch_${n}(void **pointers, const int *ints, const float *floats, int gx, int gy, int gz, int shared) {
+extern "C" void launch_${n}(void **pointers, const int64_t *ints, const float *floats, int gx, int gy, int gz, int shared) {
   host_run(gx, gy, gz, ${launch.threads}, shared, [&] { part_${n}::${source.entry}(${given.join(", ")}); });
 }
 `;
@@ -62,13 +63,14 @@ extern "C" void launch_${n}(void **pointers, const int *ints, const float *float
 
 type Launcher = (
   pointers: readonly unknown[],
-  ints: Int32Array,
+  ints: BigInt64Array,
   floats: Float32Array,
   ...grid: number[]
 ) => void;
 
+/** A buffer that is null has address 0. */
 export type HostCall = (
-  buffers: readonly ArrayBufferView[],
+  buffers: readonly (ArrayBufferView | null)[],
   sizes: LaunchSizes,
   scalars?: Readonly<Record<string, number>>,
 ) => void;
@@ -99,7 +101,7 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
       text,
       loaded.func(`launch_${n}`, "void", [
         "void **",
-        "int *",
+        "int64_t *",
         "float *",
         "int",
         "int",
@@ -111,15 +113,15 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
   return calls.map((call) => (buffers, sizes, scalars = {}) => {
     if (buffers.length !== call.buffers) throw new Error(`${call.buffers} buffers, not ${buffers.length}`);
     const scratch = call.scratch.map(({ bytes, zero }) =>
-      new Uint8Array(evaluateLaunchSize(bytes, sizes)).fill(zero ? 0 : 0xff),
+      new Uint8Array(new ArrayBuffer(evaluateLaunchSize(bytes, sizes))).fill(zero ? 0 : 0xff),
     );
     const all = [...buffers, ...scratch];
     for (const launch of call.launches) {
       const source = call.sources[launch.source]!;
-      const of = <K extends string>(kind: K) => launch.arguments.filter((own) => own.kind === kind);
+      const of = (...kinds: readonly string[]) => launch.arguments.filter(({ kind }) => kinds.includes(kind));
       const pointers = of("pointer").map((own) => all[(own as { buffer: number }).buffer]!);
-      const ints = Int32Array.from(of("i32"), (own) =>
-        evaluateLaunchSize((own as { value: number }).value, sizes),
+      const ints = BigInt64Array.from(of("i32", "i64"), (own) =>
+        BigInt(evaluateLaunchSize((own as { value: number }).value, sizes)),
       );
       const floats = Float32Array.from(of("f32"), ({ ...own }) => {
         const { value } = own as { value: number | string };

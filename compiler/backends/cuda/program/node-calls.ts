@@ -1,6 +1,21 @@
 /** Which CUDA call a graph node runs as, for nodes that are neither products nor fused rows. */
 import type { CudaCall } from "../../../../runtime/device/cuda/launch.ts";
 import type { Node, NodeKind } from "../../../ir/graph.ts";
+import { blockCall } from "../folds/block-call.ts";
+import { headLossGradientCall } from "./head-gradient-call.ts";
+import { headLossCall } from "./head-loss-call.ts";
+import { crossEntropyCall, crossEntropyGradientCall } from "./loss-call.ts";
+import { concatCall, gatherCall, reshapeCall, sliceCall } from "./moves-call.ts";
+import {
+  attentionCall,
+  attentionGradientCall,
+  logSumExpNodeCall,
+  pairReduceNodeCall,
+  selectNodeCall,
+} from "./pair-calls.ts";
+import { rotateCall } from "./rotate-call.ts";
+import { runningSumCall } from "./running-sum-call.ts";
+import { scatterCall } from "./scatter-call.ts";
 
 type NodeOf<K extends NodeKind> = Extract<Node, { readonly kind: K }>;
 
@@ -20,25 +35,25 @@ const calls: { readonly [K in NodeKind]: (node: NodeOf<K>, wanted: Wanted) => Cu
   reduce: unsupported("it is scheduled as a rows step"),
   contract: unsupported("it is scheduled as a matmul step"),
   result: unsupported("it is written by the node it belongs to"),
-  gather: unsupported("not yet"),
-  scatter: unsupported("not yet"),
-  reshape: unsupported("not yet"),
-  concat: unsupported("not yet"),
-  slice: unsupported("not yet"),
-  rotate: unsupported("not yet"),
-  attention: unsupported("not yet"),
-  "attention-gradient": unsupported("not yet"),
-  select: unsupported("not yet"),
-  "log-sum-exp": unsupported("not yet"),
-  "pair-reduce": unsupported("not yet"),
-  "block-reduce": unsupported("not yet"),
-  "block-spread": unsupported("not yet"),
-  "running-sum": unsupported("not yet"),
+  gather: gatherCall,
+  scatter: scatterCall,
+  reshape: reshapeCall,
+  concat: concatCall,
+  slice: sliceCall,
+  rotate: rotateCall,
+  attention: attentionCall,
+  "attention-gradient": attentionGradientCall,
+  select: selectNodeCall,
+  "log-sum-exp": logSumExpNodeCall,
+  "pair-reduce": pairReduceNodeCall,
+  "block-reduce": (node) => blockCall(node, "f32"),
+  "block-spread": (node) => blockCall(node, "f32"),
+  "running-sum": runningSumCall,
   hole: unsupported("lowering fills it"),
-  "cross-entropy": unsupported("not yet"),
-  "cross-entropy-gradient": unsupported("not yet"),
-  "head-loss": unsupported("not yet"),
-  "head-loss-gradient": unsupported("not yet"),
+  "cross-entropy": crossEntropyCall,
+  "cross-entropy-gradient": crossEntropyGradientCall,
+  "head-loss": headLossCall,
+  "head-loss-gradient": headLossGradientCall,
 };
 
 /**
