@@ -1,7 +1,9 @@
 /** Builds a runnable program from the graphs of its phases: schedule, schedule passes, kernels. */
-import type { KernelSources } from "../runtime/device/device.ts";
+import type { CudaSources, KernelSources } from "../runtime/device/device.ts";
 import type { ParameterInfo, Program } from "../runtime/program.ts";
 import { scheduleToProgram } from "./backends/cpu/program.ts";
+import { scheduleToCudaProgram } from "./backends/cuda/program/program.ts";
+import type { ProgramParts } from "./backends/program-parts.ts";
 import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { graphToSchedule } from "./lower/graph-to-schedule.ts";
 import { readsAhead } from "./passes/analyses/reads-ahead.ts";
@@ -19,15 +21,21 @@ export interface ProgramRequest {
   readonly maxLength: number | null;
 }
 
-/** Program and C sources. Clipping is no part of it: the trainer gives the largest norm as scalar `clip`. */
-export function buildProgram(request: ProgramRequest): { program: Program; sources: KernelSources } {
-  const schedule = collapseAxes(graphToSchedule(request.graphs, request.parameters));
-  return scheduleToProgram({
+function partsOf(request: ProgramRequest): ProgramParts {
+  return {
     name: request.name,
-    schedule,
+    schedule: collapseAxes(graphToSchedule(request.graphs, request.parameters)),
     parameters: request.parameters,
     update: request.update,
     maxLength: request.maxLength,
     readsAhead: request.graphs.logits !== undefined && readsAhead(request.graphs.logits),
-  });
+  };
 }
+
+/** Program and C sources. Clipping is no part of it: the trainer gives the largest norm as scalar `clip`. */
+export const buildProgram = (request: ProgramRequest): { program: Program; sources: KernelSources } =>
+  scheduleToProgram(partsOf(request));
+
+/** The same for a GPU. Throws NoCudaCall for a node that no kernel computes there. */
+export const buildCudaProgram = (request: ProgramRequest): { program: Program; sources: CudaSources } =>
+  scheduleToCudaProgram(partsOf(request));

@@ -58,6 +58,7 @@ const codes = {
   "device-memory": "device",
   "device-failed": "device",
   "no-device": "device",
+  "wrong-target": "usage",
   "not-finite": "numerics",
   "write-failed": "durability",
 } as const satisfies Record<string, RuntimeExit>;

@@ -1,7 +1,17 @@
 /** Executable: a program with compiled kernels and memory, at given sizes; several share their weights. */
-import type { Device, Kernels, KernelSources, Memory, Placement, BoundPhase } from "./device/device.ts";
+import {
+  targetOf,
+  type BoundPhase,
+  type Device,
+  type HostUse,
+  type Kernels,
+  type Memory,
+  type Placement,
+  type ProgramSources,
+  type Target,
+} from "./device/device.ts";
 import { allPhases, planMemory, type MemoryPlan, type Region } from "./plan/memory-plan.ts";
-import type { Launch, PhaseName, Program, Sizes } from "./program.ts";
+import type { Launch, PhaseName, Program, Sizes, TensorRole } from "./program.ts";
 import type { TrainableModel } from "./train/model.ts";
 
 /** Rows and positions of one run. */
@@ -39,6 +49,17 @@ export interface Executable extends TrainableModel {
 /** Scalars with a meaning of "nothing special" when a caller says nothing: gradients replace those of the run before. */
 const restingScalars = { accumulate: 0 } as const;
 
+/** What the host does with tensors of each role, where it and the device have memories of their own. */
+const hostUse: Readonly<Record<TensorRole, HostUse>> = {
+  input: "give",
+  parameter: "change",
+  state: "change",
+  gradient: "read",
+  output: "read",
+  activation: "read",
+  scratch: "read",
+};
+
 /** Memory of weights, freed when the last executable over it closes. */
 class KeptMemory {
   readonly memory: Memory | null;
@@ -66,12 +87,16 @@ class KeptMemory {
  */
 export async function instantiate(
   program: Program,
-  sources: KernelSources,
+  sources: ProgramSources,
   device: Device,
   sizes: RunSizes,
   phases: readonly PhaseName[] = allPhases,
 ): Promise<Executable> {
-  return new LoadedProgram(program, await device.load(sources), device, sizes, phases, null);
+  const wanted = new Set(
+    phases.flatMap((phase) => program.phases[phase].launches.map(({ kernel }) => kernel)),
+  );
+  const kernels = await device.load(sources, wanted);
+  return new LoadedProgram(program, targetOf(sources), kernels, device, sizes, phases, null);
 }
 
 function fullSizes(program: Program, device: Device, { batch, length }: RunSizes): Sizes {
@@ -88,6 +113,8 @@ function fullSizes(program: Program, device: Device, { batch, length }: RunSizes
 class LoadedProgram implements Executable {
   readonly program: Program;
   readonly device: Device;
+  readonly checksGradients: boolean;
+  readonly #target: Target;
   readonly #kernels: Kernels;
   readonly #kept: KeptMemory;
   readonly #ownsKept: boolean;
@@ -100,6 +127,7 @@ class LoadedProgram implements Executable {
 
   constructor(
     program: Program,
+    target: Target,
     kernels: Kernels,
     device: Device,
     sizes: RunSizes,
@@ -108,6 +136,8 @@ class LoadedProgram implements Executable {
   ) {
     this.program = program;
     this.device = device;
+    this.#target = target;
+    this.checksGradients = target === "cuda";
     this.#kernels = kernels;
     this.#phases = phases;
     this.#ids = new Map(program.tensors.map((tensor) => [tensor.name, tensor.id]));
@@ -138,7 +168,15 @@ class LoadedProgram implements Executable {
 
   at(sizes: RunSizes, phases: readonly PhaseName[] = this.#phases): Executable {
     this.#checkOpen();
-    return new LoadedProgram(this.program, this.#kernels, this.device, sizes, phases, this.#kept);
+    return new LoadedProgram(
+      this.program,
+      this.#target,
+      this.#kernels,
+      this.device,
+      sizes,
+      phases,
+      this.#kept,
+    );
   }
 
   resize(sizes: RunSizes): void {
@@ -156,7 +194,8 @@ class LoadedProgram implements Executable {
     const { tensor, elements, region } = this.#slot(id);
     if (region === "arena") throw new RangeError(`tensor "${name}" lives only inside a phase`);
     const { memory, offset } = this.#place(id);
-    return tensor.dtype === "f32" ? memory.f32(offset, elements) : memory.i32(offset, elements);
+    const use = hostUse[tensor.role];
+    return tensor.dtype === "f32" ? memory.f32(offset, elements, use) : memory.i32(offset, elements, use);
   }
 
   run(phase: PhaseName, scalars: Readonly<Record<string, number>>): void {
@@ -178,8 +217,9 @@ class LoadedProgram implements Executable {
     for (let repeat = -1; repeat < repeats; repeat++)
       single.forEach((bound, n) => {
         const start = performance.now();
-        bound.run(given);
-        if (repeat >= 0) times[n]!.push(performance.now() - start);
+        const own = bound.time?.(given);
+        if (own === undefined) bound.run(given);
+        if (repeat >= 0) times[n]!.push(own ?? performance.now() - start);
       });
     return launches.map(({ label, kernel }, n) => {
       const sorted = times[n]!.sort((a, b) => a - b);

@@ -1,13 +1,20 @@
 /** Device: where a Program's kernels run. It knows buffers and launches, not models. */
 import type { Launch, Sizes } from "../program.ts";
+import type { CudaCall } from "./cuda/launch.ts";
 
-/** Memory that kernels and the trainer share; views are good until `free`. Aligned to 64 bytes. */
+/** What the host does with the numbers of a view: it alone writes them, it reads and writes them, or it reads them. */
+export type HostUse = "give" | "change" | "read";
+
+/**
+ * Memory that kernels and the trainer share, aligned to 64 bytes. Where the device has memory of its own, a view is a
+ * copy, good until the next run; `use` then says which way it is copied. Else views are the memory itself, until `free`.
+ */
 export interface Memory {
   readonly byteLength: number;
   /** All of it. Throws a RangeError above 4 GiB: ask for parts then. */
   readonly bytes: Uint8Array;
-  f32(offset: number, length: number): Float32Array;
-  i32(offset: number, length: number): Int32Array;
+  f32(offset: number, length: number, use?: HostUse): Float32Array;
+  i32(offset: number, length: number, use?: HostUse): Int32Array;
   free(): void;
 }
 
@@ -17,10 +24,12 @@ export interface Placement {
   readonly offset: number;
 }
 
-/** Launches bound to memory and sizes; `run` executes all in order and returns when they are done. */
+/** Launches bound to memory and sizes; `run` executes all in order, and views asked for after it show what they did. */
 export interface BoundPhase {
   /** Values for the named scalars of the launches. Throws when one is missing. */
   run(scalars: Readonly<Record<string, number>>): void;
+  /** Runs and gives the milliseconds by the device's own clock. Absent where `run` returns when all is done. */
+  time?(scalars: Readonly<Record<string, number>>): number;
 }
 
 export interface Kernels {
@@ -33,13 +42,30 @@ export interface KernelSources {
   readonly entries: readonly string[];
 }
 
+/** CUDA calls by the names that launches give as their kernel; a call's buffers are the launch's, its sizes the program's. */
+export interface CudaSources {
+  readonly calls: Readonly<Record<string, CudaCall>>;
+}
+
+/** What a program's launches run. */
+export type ProgramSources = KernelSources | CudaSources;
+
+/** Where the kernels of a program run. */
+export type Target = "cpu" | "cuda";
+
+export const targetOf = (sources: ProgramSources): Target => ("calls" in sources ? "cuda" : "cpu");
+
 export interface Device {
-  /** `cpu-native` or `cpu-wasm`. */
+  /** `cpu-native`, `cpu-wasm` or `cuda`. */
   readonly name: string;
   readonly threads: number;
   /** One line for people: compiler and version, vector width, threads. */
   readonly description: string;
-  load(sources: KernelSources): Promise<Kernels>;
+  /**
+   * Makes kernels ready; `wanted` names those that will be launched, all by default. Throws LctxError `wrong-target`
+   * for kernels of another target, and what compiling them throws.
+   */
+  load(sources: ProgramSources, wanted?: ReadonlySet<string>): Promise<Kernels>;
   /** Zero-filled memory. Throws LctxError `device-memory`, which names the bytes asked for and free. */
   allocate(byteLength: number): Memory;
   close(): void;

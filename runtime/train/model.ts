@@ -18,7 +18,7 @@ export const tensorNames = {
   loss: "loss",
   /** [batch, length, vocabulary] f32. */
   logits: "logits",
-  /** [1] f32; norm over all gradients before clipping. */
+  /** [1] f32; norm over all gradients before clipping; see `checksGradients` for those that are not finite. */
   gradientNorm: "gradient-norm",
 } as const;
 
@@ -54,6 +54,11 @@ export interface TrainableModel {
   readonly sizes: Sizes;
   /** Bytes of all tensors, as the device keeps them; for progress lines. */
   readonly memoryBytes: number;
+  /**
+   * True where phase `update` itself looks at every gradient: when one is not finite it changes nothing, and the
+   * gradient norm is NaN. Else the trainer reads them all before it.
+   */
+  readonly checksGradients?: boolean;
   /**
    * A tensor's values, to read and to write, valid until the next run of a phase; what is written counts from that run
    * on. Devices with memory of their own copy here and before the run, so ask only for what is needed. Throws a

@@ -32,14 +32,15 @@ function withoutPtx(text: string): string {
 function partOf(source: CudaSource, call: CudaCall, n: number): string {
   const name = /cvt\.rn\.f16x2/.test(source.text) ? "f16" : "bf16";
   const launch = call.launches.find((own) => call.sources[own.source] === source)!;
-  let [pointers, ints, floats] = [0, 0, 0];
+  let [pointers, ints, longs, floats] = [0, 0, 0, 0];
   const given = launch.arguments.map((argument) => {
     switch (argument.kind) {
       case "pointer":
         return `host_pointer{pointers[${pointers++}]}`;
       case "i32":
-      case "i64":
         return `ints[${ints++}]`;
+      case "i64":
+        return `longs[${longs++}]`;
       case "f32":
         return `floats[${floats++}]`;
       default:
@@ -55,17 +56,25 @@ static inline void lctx_mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, 
 ${name === "f16" ? "static inline float lctx_real(unsigned short x) { return f16_real(x); }" : ""}
 ${text}
 }
-extern "C" void launch_${n}(void **pointers, const int64_t *ints, const float *floats, int gx, int gy, int gz, int shared) {
+extern "C" void launch_${n}(void **pointers, const int *ints, const long long *longs, const float *floats, int gx, int gy, int gz, int shared) {
   host_run(gx, gy, gz, ${launch.threads}, shared, [&] { part_${n}::${source.entry}(${given.join(", ")}); });
 }
 `;
 }
 
 type Launcher = (
-  pointers: readonly unknown[],
-  ints: BigInt64Array,
+  pointers: BigUint64Array,
+  ints: Int32Array,
+  longs: BigInt64Array,
   floats: Float32Array,
   ...grid: number[]
+) => void;
+
+/** Runs a call over buffers at these addresses; 0n where there is none. */
+export type HostLaunches = (
+  buffers: readonly bigint[],
+  sizes: LaunchSizes,
+  scalars?: Readonly<Record<string, number>>,
 ) => void;
 
 /** A buffer that is null has address 0. */
@@ -75,8 +84,12 @@ export type HostCall = (
   scalars?: Readonly<Record<string, number>>,
 ) => void;
 
-/** Functions that run calls over typed arrays; null where there is no C++ compiler. */
-export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] | null {
+/** Where a view's numbers lie; the view must outlive the use. */
+export const addressOf = ({ buffer, byteOffset }: ArrayBufferView): bigint =>
+  BigInt(koffi.address(buffer as ArrayBuffer)) + BigInt(byteOffset);
+
+/** Functions that run calls over memory of the host; null where there is no C++ compiler. */
+export function hostLaunches(calls: readonly CudaCall[]): readonly HostLaunches[] | null {
   const folder = mkdtempSync(join(tmpdir(), "lctx-host-"));
   const file = join(folder, "kernels.cpp");
   // Calls whose kernels have the same text share them: their arguments are the same too.
@@ -96,39 +109,58 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
   if (run.error !== undefined) return null;
   if (run.status !== 0) throw new Error(run.stderr.slice(0, 4000));
   const loaded = koffi.load(library);
+  const types = ["uint64_t *", "int *", "int64_t *", "float *", "int", "int", "int", "int"];
   const launchers = new Map(
-    [...numbers].map(([text, n]) => [
-      text,
-      loaded.func(`launch_${n}`, "void", [
-        "void **",
-        "int64_t *",
-        "float *",
-        "int",
-        "int",
-        "int",
-        "int",
-      ]) as unknown as Launcher,
-    ]),
+    [...numbers].map(([text, n]) => [text, loaded.func(`launch_${n}`, "void", types) as unknown as Launcher]),
   );
   return calls.map((call) => (buffers, sizes, scalars = {}) => {
     if (buffers.length !== call.buffers) throw new Error(`${call.buffers} buffers, not ${buffers.length}`);
     const scratch = call.scratch.map(({ bytes, zero }) =>
-      new Uint8Array(new ArrayBuffer(evaluateLaunchSize(bytes, sizes))).fill(zero ? 0 : 0xff),
+      new Uint8Array(evaluateLaunchSize(bytes, sizes)).fill(zero ? 0 : 0xff),
     );
-    const all = [...buffers, ...scratch];
+    const all = [...buffers, ...scratch.map(addressOf)];
     for (const launch of call.launches) {
       const source = call.sources[launch.source]!;
-      const of = (...kinds: readonly string[]) => launch.arguments.filter(({ kind }) => kinds.includes(kind));
-      const pointers = of("pointer").map((own) => all[(own as { buffer: number }).buffer]!);
-      const ints = BigInt64Array.from(of("i32", "i64"), (own) =>
-        BigInt(evaluateLaunchSize((own as { value: number }).value, sizes)),
-      );
-      const floats = Float32Array.from(of("f32"), ({ ...own }) => {
-        const { value } = own as { value: number | string };
-        return typeof value === "number" ? value : scalars[value]!;
-      });
       const grid = launch.grid.map((size) => evaluateLaunchSize(size, sizes));
-      launchers.get(source.text)!(pointers, ints, floats, ...grid, launch.sharedBytes);
+      if (grid.some((blocks) => blocks <= 0)) continue;
+      const pointers: bigint[] = [];
+      const ints: number[] = [];
+      const longs: bigint[] = [];
+      const floats: number[] = [];
+      for (const own of launch.arguments)
+        if (own.kind === "pointer") {
+          const offset = BigInt(evaluateLaunchSize(own.offset ?? 0, sizes));
+          pointers.push(all[own.buffer]! + offset);
+        } else if (own.kind === "i32") ints.push(evaluateLaunchSize(own.value, sizes));
+        else if (own.kind === "i64") longs.push(BigInt(evaluateLaunchSize(own.value, sizes)));
+        else if (own.kind === "f32") {
+          const value = typeof own.value === "number" ? own.value : scalars[own.value];
+          if (value === undefined) throw new Error(`no value for the scalar ${own.value}`);
+          floats.push(value);
+        }
+      launchers.get(source.text)!(
+        BigUint64Array.from(pointers),
+        Int32Array.from(ints),
+        BigInt64Array.from(longs),
+        Float32Array.from(floats),
+        ...grid,
+        launch.sharedBytes,
+      );
     }
   });
+}
+
+/** Functions that run calls over typed arrays; null where there is no C++ compiler. */
+export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] | null {
+  return (
+    hostLaunches(calls)?.map(
+      (run): HostCall =>
+        (buffers, sizes, scalars) =>
+          run(
+            buffers.map((buffer) => (buffer === null ? 0n : addressOf(buffer))),
+            sizes,
+            scalars,
+          ),
+    ) ?? null
+  );
 }

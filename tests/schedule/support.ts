@@ -1,7 +1,7 @@
 /** Runs programs on the native device beside the interpreter: fills inputs, compares results. */
 import { expect } from "vitest";
 import { parametersOf } from "../../bench/decoder-graph.ts";
-import { buildProgram } from "../../compiler/build-program.ts";
+import { buildCudaProgram, buildProgram } from "../../compiler/build-program.ts";
 import { axisExtent } from "../../compiler/ir/axis-extent.ts";
 import type { Graph, UpdateRule } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
@@ -19,7 +19,7 @@ export interface Built {
   readonly graphs: Readonly<Partial<Record<"loss" | "train" | "logits", Graph>>>;
 }
 
-/** Compiles and makes room; parameters are those of all graphs. */
+/** Compiles for the device and makes room; parameters are those of all graphs. */
 export async function build(
   graphs: Built["graphs"],
   device: Device,
@@ -29,7 +29,7 @@ export async function build(
   const parameters = new Map(
     Object.values(graphs).flatMap((graph) => parametersOf(graph).map((info) => [info.path, info] as const)),
   );
-  const { program, sources } = buildProgram({
+  const { program, sources } = (device.name === "cuda" ? buildCudaProgram : buildProgram)({
     name: "test",
     graphs,
     update,

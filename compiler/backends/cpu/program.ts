@@ -13,7 +13,8 @@ import { noTensor } from "../../../runtime/program.ts";
 import type { KernelSources } from "../../../runtime/device/device.ts";
 import type { UpdateRule } from "../../ir/graph.ts";
 import { c, joinFragments, type Kernel } from "../../ir/kernel.ts";
-import type { MatmulStep, NodeStep, Operand, RowsStep, Schedule, Step } from "../../ir/schedule.ts";
+import type { MatmulStep, NodeStep, Operand, RowsStep, Step } from "../../ir/schedule.ts";
+import type { ProgramParts } from "../program-parts.ts";
 import { matmulKernel, matmulSizes } from "./matmul.ts";
 import { nodeKernel } from "./node-kernels.ts";
 import { preludeText } from "./prelude.ts";
@@ -21,17 +22,6 @@ import { rowsHelpers } from "./rows-body.ts";
 import { rowsKernel } from "./rows.ts";
 import { supportSources } from "./support/sources.ts";
 import { gradientNormKernel, updateBlock, updateHelpers, updateKernel } from "./update.ts";
-
-export interface ProgramParts {
-  readonly name: string;
-  readonly schedule: Schedule;
-  readonly parameters: readonly ParameterInfo[];
-  /** Null for a program that never trains. */
-  readonly update: UpdateRule | null;
-  /** Positions a row may have at most; null when nothing limits them. */
-  readonly maxLength: number | null;
-  readonly readsAhead: boolean;
-}
 
 /** Kernels of a program by structural key; equal ones get one entry. */
 class KernelTable {

@@ -20,6 +20,10 @@ export interface CudaLeaves {
   readonly load: (buffer: number, indices: readonly Fragment[], type: ExprType) => Fragment;
   /** What is asked of a set, from the operands of the expression in order. */
   readonly set: (op: SetOp, buffer: number, operands: readonly Fragment[]) => Fragment;
+  /** An operand of a map's body, as `type`. Absent in attention, which has none. */
+  readonly operand?: (index: number, type: ExprType) => Fragment;
+  /** Random numbers of a stream. Absent in attention. */
+  readonly uniform?: (stream: number) => Fragment;
 }
 
 export interface CudaPrinter {
@@ -146,8 +150,10 @@ export function cudaPrinter(leaves: CudaLeaves, word: string): CudaPrinter {
       case "logit":
         return leaves.logit();
       case "operand":
+        if (leaves.operand !== undefined) return name(leaves.operand(e.index, e.type), e.type);
         throw new Error("attention expressions have no operands");
       case "uniform":
+        if (leaves.uniform !== undefined) return name(leaves.uniform(e.stream), e.type);
         throw new Error("random numbers inside attention are not supported: use them on its input or output");
       case "load":
         return name(leaves.load(e.buffer, kids, e.type), e.type);

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import koffi from "koffi";
 import type { Launch, Sizes } from "../../program.ts";
 import { LctxError } from "../../errors.ts";
-import type { BoundPhase, Device, Kernels, KernelSources, Memory, Placement } from "../device.ts";
+import type { BoundPhase, Device, Kernels, Memory, Placement, ProgramSources } from "../device.ts";
+import { cSources } from "./c-sources.ts";
 import { compileLibrary, type BuiltLibrary } from "./compile-native.ts";
 import { libraryExtension } from "./execute.ts";
 import { findCompiler, type Compiler } from "./find-compiler.ts";
@@ -180,7 +181,8 @@ class NativeDevice implements Device {
     ].join(", ");
   }
 
-  async load(sources: KernelSources): Promise<Kernels> {
+  async load(given: ProgramSources): Promise<Kernels> {
+    const sources = cSources(given);
     const built = await compileLibrary(this.#compiler, sources, this.#cache);
     try {
       let support = this.#loaded.get(built.path);

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Launch, Sizes } from "../../program.ts";
 import { LctxError } from "../../errors.ts";
-import type { BoundPhase, Device, Kernels, KernelSources, Memory, Placement } from "../device.ts";
+import type { BoundPhase, Device, Kernels, Memory, Placement, ProgramSources } from "../device.ts";
+import { cSources } from "./c-sources.ts";
 import { compileModule, wasmCompilerVersion } from "./compile-wasm.ts";
 import { KernelCache } from "./kernel-cache.ts";
 import { describeMemory, layLaunches, type LaunchLayout } from "./launch-table.ts";
@@ -154,7 +155,8 @@ class WasmDevice implements Device {
     ].join(", ");
   }
 
-  async load(sources: KernelSources): Promise<Kernels> {
+  async load(given: ProgramSources): Promise<Kernels> {
+    const sources = cSources(given);
     if (this.#loaded === slots)
       throw new LctxError("no-device", `a device holds at most ${slots} programs`, "open another device");
     const slot = this.#loaded++;

@@ -105,9 +105,11 @@ export class PreparedCall {
     for (const launch of call.launches) kernels[launch.source]!.allow(launch);
   }
 
-  /** Packs the launches. Throws RangeError for sizes the hardware or the buffers cannot have. */
-  bind(buffers: readonly DeviceSpan[], sizes: LaunchSizes): BoundCall {
-    return new BoundCall(this.#context, this.call, this.kernels, buffers, sizes);
+  /** Packs the launches, named after `site` in messages of faults. Throws RangeError for sizes the hardware or the buffers cannot have. */
+  bind(buffers: readonly DeviceSpan[], sizes: LaunchSizes, site?: string): BoundCall {
+    const launches = this.call.launches.map((launch) => ({ ...launch, label: `${site}: ${launch.label}` }));
+    const call = site === undefined ? this.call : { ...this.call, launches };
+    return new BoundCall(this.#context, call, this.kernels, buffers, sizes);
   }
 
   /** Launches over these buffers; packs them only when buffers or sizes are new. */
