@@ -53,6 +53,9 @@ export const pointer = (buffer: number): CudaArgument => ({ kind: "pointer", buf
 /** An extent or offset: products of sizes may be past 2^31. */
 export const long = (value: LaunchSize): CudaArgument => ({ kind: "i64", value });
 
+/** A number that 32 bits hold at any size. */
+export const whole = (value: LaunchSize): CudaArgument => ({ kind: "i32", value });
+
 /** A kernel, all of its text. */
 export interface PlainKernel {
   readonly entry: Fragment;

@@ -9,6 +9,8 @@ import { productTileText, tile, tileBytes, tileThreads } from "./product-tile.ts
 
 /** Vocabulary entries of a part: products of it are large enough, and its gradients are all that is ever held. */
 const mostEntries = 1024;
+/** Fewest rows that a block of threads sums for the gradient of the weight: one slice of a product. */
+const fewestRows = 16;
 /** About how many blocks of threads a product should have, so that every processor is busy. */
 const wantedBlocks = 256;
 
@@ -69,7 +71,7 @@ ${placeText}  const long long row0 = (long long)blockIdx.x * kTile, i0 = (long l
 }
 `;
 
-/** Sums of sharesᵀ · x over `run` rows each: partial [splits, count, width]. */
+/** Sums of sharesᵀ · x over `run` rows each, 0 past the last row: partial [splits, count, width]. */
 const weightText = (width: number): Fragment => c`${prelude}
 constexpr int kWidth = ${width};
 ${entryOf(c`lctx_head_weight`)}(const float *shares, const float *x, float *partial, long long rows,
@@ -144,7 +146,7 @@ export function headLossGradientCall(node: HeadLossGradientNode, wanted: readonl
         grid: [Math.ceil(count / tile), widthTiles, splits],
         arguments: [
           ...[shares, 0, partial].map(pointer),
-          ...[rows, blocksOf(rows, splits), count, stride].map(long),
+          ...[rows, ["max", fewestRows, blocksOf(rows, splits)] as const, count, stride].map(long),
         ],
       },
     );

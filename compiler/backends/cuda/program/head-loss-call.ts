@@ -3,7 +3,17 @@ import type { CudaCall, LaunchSize } from "../../../../runtime/device/cuda/launc
 import type { HeadLossGradientNode, HeadLossNode } from "../../../ir/graph.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
-import { blocksOf, CallParts, elements, fixedExtent, long, pointer, threads, times } from "./call-parts.ts";
+import {
+  blocksOf,
+  CallParts,
+  elements,
+  fixedExtent,
+  long,
+  pointer,
+  threads,
+  times,
+  whole,
+} from "./call-parts.ts";
 import { lossText } from "./loss-call.ts";
 import { productTileText, tile, tileBytes, tileThreads } from "./product-tile.ts";
 
@@ -33,49 +43,50 @@ const mostParts = 64;
 const partText = (width: number): Fragment => c`${scalarPrelude("accurate")}${productTileText}
 constexpr int kWidth = ${width};
 extern "C" __global__ void __launch_bounds__(${tileThreads}, 2) lctx_head_parts(const float *x, const float *weight,
-    const int *targets, float *most, float *total, float *hit, long long rows, long long entries, long long tiles) {
+    const int *targets, float *most, float *total, float *hit, long long rows, int entries, int tiles) {
   extern __shared__ __align__(16) unsigned char lctx_memory[];
   const int tx = threadIdx.x % 16, ty = threadIdx.x / 16;
-  const long long row0 = (long long)blockIdx.x * kTile, part = blockIdx.y;
-  const long long first = part * tiles * kTile, end = first + tiles * kTile < entries ? first + tiles * kTile : entries;
+  const long long row0 = (long long)blockIdx.x * kTile, first = blockIdx.y * tiles * kTile;
   const lctx_side a = {x + row0 * kWidth, kWidth, 1, (int)(rows - row0 < kTile ? rows - row0 : kTile)};
+  lctx_side b = {weight + first * kWidth, kWidth, 1, 0};
   /* Of each row so far: the largest logit and the sum of exponentials. Registers are for the product. */
   float *largest = (float *)lctx_memory + ${tileBytes / 4}, *sum = largest + kTile;
   if (threadIdx.x < kTile) largest[threadIdx.x] = -LCTX_INF, sum[threadIdx.x] = 0.0f;
-  for (long long v = first; v < end; v += kTile) {
-    const lctx_side b = {weight + v * kWidth, kWidth, 1, (int)(end - v < kTile ? end - v : kTile)};
+  targets += row0, hit += row0;
+  int v = (int)first;
+  for (int n = 0; n < tiles && v < entries; n++) {
+    b.ends = min(entries - v, kTile);
     float logits[8][8];
     lctx_clear_sums(logits);
     lctx_multiply<${vectors(width)}, ${vectors(width)}>(logits, a, b, kWidth, (float *)lctx_memory);
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-      const int place = lctx_own(ty, i);
-      const long long row = row0 + place;
-      const long long target = row < rows ? targets[row] - v : -1;
-      const float before = largest[place], held = sum[place];
-      float own = -LCTX_INF, added = 0.0f;
+      const int row = lctx_own(ty, i), target = row < a.ends ? targets[row] - v : -1;
+      const float before = largest[row];
+      float own = before, added = 0.0f;
 #pragma unroll
       for (int j = 0; j < 8; j++) {
-        const int column = lctx_own(tx, j);
-        if (column < b.ends) own = fmaxf(own, logits[i][j]);
-        if (column == target && column < b.ends) hit[row] = logits[i][j];
+        if (lctx_own(tx, j) >= b.ends) logits[i][j] = -LCTX_INF;
+        own = fmaxf(own, logits[i][j]);
+        if (lctx_own(tx, j) == target) hit[row] = logits[i][j];
       }
 #pragma unroll
       for (int lanes = 8; lanes > 0; lanes /= 2) own = fmaxf(own, __shfl_xor_sync(0xffffffffu, own, lanes));
-      own = fmaxf(own, before);
       const float safe = own == -LCTX_INF ? 0.0f : own;
 #pragma unroll
-      for (int j = 0; j < 8; j++)
-        if (lctx_own(tx, j) < b.ends) added += lctx_exp(logits[i][j] - safe);
+      for (int j = 0; j < 8; j++) added += lctx_exp(logits[i][j] - safe);
 #pragma unroll
       for (int lanes = 8; lanes > 0; lanes /= 2) added += __shfl_xor_sync(0xffffffffu, added, lanes);
-      if (tx == 0) largest[place] = own, sum[place] = held * lctx_exp(before - safe) + added;
+      if (tx == 0) largest[row] = own, sum[row] = sum[row] * lctx_exp(before - safe) + added;
     }
+    v += kTile, b.from += kTile * kWidth;
   }
   __syncthreads();
-  const long long row = row0 + threadIdx.x;
-  if (threadIdx.x < a.ends) most[part * rows + row] = largest[threadIdx.x], total[part * rows + row] = sum[threadIdx.x];
+  if (threadIdx.x < a.ends) {
+    const long long to = blockIdx.y * rows + row0 + threadIdx.x;
+    most[to] = largest[threadIdx.x], total[to] = sum[threadIdx.x];
+  }
 }
 `;
 
@@ -110,7 +121,7 @@ export function headLossCall(node: HeadLossNode): CudaCall {
       grid: [blocksOf(rows, tile), parts, 1],
       threads: tileThreads,
       sharedBytes: tileBytes + 2 * tile * 4,
-      arguments: [...[0, 1, 2, most, total, hit].map(pointer), ...[rows, entries, tiles].map(long)],
+      arguments: [...[0, 1, 2, most, total, hit].map(pointer), long(rows), whole(entries), whole(tiles)],
     },
   );
   call.launch(
