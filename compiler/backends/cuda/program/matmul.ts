@@ -23,8 +23,8 @@ const pointer = (buffer: number) => ({ kind: "pointer", buffer }) as const;
 /** Rows of a tensor with this many columns start at multiples of four floats. */
 const aligned = (columns: Size): boolean => typeof columns === "number" && columns % 4 === 0;
 
-/** Buffers of the call: a, b, out. */
-export function matmulCall(step: MatmulStep): CudaCall {
+/** Buffers of the call: a, b, out. `enough` large tiles are taken where there are that many. */
+export function matmulCall(step: MatmulStep, enough = enoughTiles): CudaCall {
   const { batch, m, n, k, transposeA, transposeB } = step;
   const form = (tile: 64 | 128): MatmulForm => ({
     tile,
@@ -36,7 +36,7 @@ export function matmulCall(step: MatmulStep): CudaCall {
   });
   const tiles = (tile: number): LaunchSize => ["*", batch, ["ceil-div", m, tile], ["ceil-div", n, tile]];
   // 1 where the large tiles are taken and 0 where not: an empty grid is no launch.
-  const large: LaunchSize = ["min", 1, ["floor-div", tiles(128), enoughTiles]];
+  const large: LaunchSize = ["min", 1, ["floor-div", tiles(128), enough]];
   const slices: LaunchSize = [
     "max",
     1,
