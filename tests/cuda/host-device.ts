@@ -1,4 +1,4 @@
-/** Runs CUDA calls of the sm_80 path on the host: the printed kernels, compiled as C++ over fibers. */
+/** Runs CUDA calls on the host: the printed kernels, compiled as C++ over fibers; Hopper's with its instructions imitated. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,10 +8,13 @@ import {
   evaluateLaunchSize,
   type CudaCall,
   type CudaSource,
+  type LaunchSize,
   type LaunchSizes,
 } from "../../runtime/device/cuda/launch.ts";
+import { hopperOnHost } from "./host-hopper.ts";
 
 const header = join(import.meta.dirname, "host-device.hpp");
+const hopperHeader = join(import.meta.dirname, "host-hopper.hpp");
 
 /** Functions made of PTX are dropped: the host has its own under the same names. */
 function withoutPtx(text: string): string {
@@ -29,6 +32,13 @@ function withoutPtx(text: string): string {
   return kept.join("\n");
 }
 
+/** Whole numbers of a tensor map: extents, strides and box. */
+const mapSizes = 11;
+
+const halves = `static inline float lctx_real(unsigned short x) { return f16_real(x); }
+static inline float lctx_low(unsigned x) { return f16_real((unsigned short)x); }
+static inline float lctx_high(unsigned x) { return f16_real((unsigned short)(x >> 16)); }`;
+
 function partOf(source: CudaSource, call: CudaCall, n: number): string {
   const name = /cvt\.rn\.f16x2/.test(source.text) ? "f16" : "bf16";
   const launch = call.launches.find((own) => call.sources[own.source] === source)!;
@@ -41,36 +51,55 @@ function partOf(source: CudaSource, call: CudaCall, n: number): string {
         return `ints[${ints++}]`;
       case "f32":
         return `floats[${floats++}]`;
-      default:
-        throw new Error(`the host has no ${argument.kind} arguments`);
+      case "tensor-map":
+        ints += mapSizes;
+        return `host_map{pointers[${pointers++}], ints + ${ints - mapSizes}}`;
+      case "i64":
+        throw new Error("the host has no arguments of 64 bits");
     }
   });
-  const text = withoutPtx(source.text)
+  const hopper = source.architecture === "sm_90a";
+  const text = withoutPtx(hopper ? hopperOnHost(source.text) : source.text)
+    .replaceAll("extern __shared__ char raw[];", "char *raw = (char *)host_shared;")
     .replaceAll(/extern __shared__ [^;]*;/g, "unsigned char *lctx_memory = host_shared;")
     .replaceAll('extern "C" __global__', "static __global__");
   return `namespace part_${n} {
 static inline unsigned lctx_pack(float low, float high) { return ${name}_pack(low, high); }
 static inline void lctx_mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { ${name}_mma(c, a, b0, b1); }
-${name === "f16" ? "static inline float lctx_real(unsigned short x) { return f16_real(x); }" : ""}
+${name === "f16" ? halves : ""}
 ${text}
 }
-extern "C" void launch_${n}(void **pointers, const int *ints, const float *floats, int gx, int gy, int gz, int shared) {
-  host_run(gx, gy, gz, ${launch.threads}, shared, [&] { part_${n}::${source.entry}(${given.join(", ")}); });
+extern "C" const char *launch_${n}(void **pointers, const int *ints, const float *floats, int gx, int gy, int gz, int shared, int seed) {
+  host_random = seed;
+${hopper ? "  host_before_block = host_start_block, host_eager = seed & 1;" : "  host_before_block = nullptr;"}
+  return host_run(gx, gy, gz, ${launch.threads}, shared, [&] { part_${n}::${source.entry}(${given.join(", ")}); });
 }
 `;
 }
+
+const isHopper = ({ sources }: CudaCall): boolean =>
+  sources.some(({ architecture }) => architecture === "sm_90a");
 
 type Launcher = (
   pointers: readonly unknown[],
   ints: Int32Array,
   floats: Float32Array,
   ...grid: number[]
-) => void;
+) => string | null;
 
+/** Memory from a byte on. */
+const from = ({ buffer, byteOffset, byteLength }: ArrayBufferView, offset: number): ArrayBufferView =>
+  new Uint8Array(buffer, byteOffset + offset, byteLength - offset);
+
+/**
+ * With a `seed`, threads go on in a random order that follows from it, and Hopper's products run at once where it is odd;
+ * with 0, all threads go on in turn.
+ */
 export type HostCall = (
   buffers: readonly ArrayBufferView[],
   sizes: LaunchSizes,
   scalars?: Readonly<Record<string, number>>,
+  seed?: number,
 ) => void;
 
 /** Functions that run calls over typed arrays; null where there is no C++ compiler. */
@@ -87,7 +116,8 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
       return [partOf(source, call, n)];
     }),
   );
-  writeFileSync(file, `#include "${header}"\n${parts.join("")}`);
+  const headers = [header, ...(calls.some(isHopper) ? [hopperHeader] : [])];
+  writeFileSync(file, `${headers.map((path) => `#include "${path}"\n`).join("")}${parts.join("")}`);
   const library = join(folder, "kernels.so");
   const flags = ["-std=c++17", "-O1", "-w", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-mno-red-zone"];
   const run = spawnSync("g++", [...flags, "-o", library, file], { encoding: "utf8" });
@@ -97,18 +127,15 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
   const launchers = new Map(
     [...numbers].map(([text, n]) => [
       text,
-      loaded.func(`launch_${n}`, "void", [
+      loaded.func(`launch_${n}`, "str", [
         "void **",
         "int *",
         "float *",
-        "int",
-        "int",
-        "int",
-        "int",
+        ...["int", "int", "int", "int", "int"],
       ]) as unknown as Launcher,
     ]),
   );
-  return calls.map((call) => (buffers, sizes, scalars = {}) => {
+  return calls.map((call) => (buffers, sizes, scalars = {}, seed = 0) => {
     if (buffers.length !== call.buffers) throw new Error(`${call.buffers} buffers, not ${buffers.length}`);
     const scratch = call.scratch.map(({ bytes, zero }) =>
       new Uint8Array(evaluateLaunchSize(bytes, sizes)).fill(zero ? 0 : 0xff),
@@ -116,17 +143,29 @@ export function compileForHost(calls: readonly CudaCall[]): readonly HostCall[] 
     const all = [...buffers, ...scratch];
     for (const launch of call.launches) {
       const source = call.sources[launch.source]!;
-      const of = <K extends string>(kind: K) => launch.arguments.filter((own) => own.kind === kind);
-      const pointers = of("pointer").map((own) => all[(own as { buffer: number }).buffer]!);
-      const ints = Int32Array.from(of("i32"), (own) =>
-        evaluateLaunchSize((own as { value: number }).value, sizes),
-      );
-      const floats = Float32Array.from(of("f32"), ({ ...own }) => {
-        const { value } = own as { value: number | string };
-        return typeof value === "number" ? value : scalars[value]!;
+      const sized = (size: LaunchSize): number => evaluateLaunchSize(size, { multiprocessors: 3, ...sizes });
+      const pointers = launch.arguments.flatMap((own) => {
+        if (own.kind === "tensor-map") return [all[own.buffer]!];
+        if (own.kind !== "pointer") return [];
+        return [own.offset === undefined ? all[own.buffer]! : from(all[own.buffer]!, sized(own.offset))];
       });
-      const grid = launch.grid.map((size) => evaluateLaunchSize(size, sizes));
-      launchers.get(source.text)!(pointers, ints, floats, ...grid, launch.sharedBytes);
+      const ints = launch.arguments.flatMap((own) => {
+        if (own.kind === "tensor-map") return [...own.extents, ...own.strides, ...own.box].map(sized);
+        return own.kind === "i32" ? [sized(own.value)] : [];
+      });
+      const floats = launch.arguments.flatMap((own) => {
+        if (own.kind !== "f32") return [];
+        return [typeof own.value === "number" ? own.value : scalars[own.value]!];
+      });
+      const problem = launchers.get(source.text)!(
+        pointers,
+        Int32Array.from(ints),
+        Float32Array.from(floats),
+        ...launch.grid.map(sized),
+        launch.sharedBytes,
+        seed,
+      );
+      if (problem !== null) throw new Error(`${launch.label}: ${problem}`);
     }
   });
 }
