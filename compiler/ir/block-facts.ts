@@ -29,14 +29,19 @@ export interface PositionRanges {
   readonly exact: boolean;
 }
 
-/** Indices are `q0`, `q1`, `k0`, `k1` (inclusive corners within the row) and `h`; leaves are sizes and loads. */
-export interface BlockFacts {
+/** Of a mask. Indices are `q0`, `q1`, `k0`, `k1` (inclusive corners within the row) and `h`; leaves are sizes and loads. */
+export interface MaskFacts {
   /** Keys that queries q0 … q1 may see. */
   readonly keys: PositionRanges;
   /** Queries (absolute positions) that may see keys k0 … k1. */
   readonly queries: PositionRanges;
   /** The mask over a rectangle. */
   readonly mask: Truth;
+}
+
+export interface BlockFacts extends MaskFacts {
   /** For each region but the last, its `when` over a rectangle. */
   readonly regions: readonly Truth[];
+  /** Where there are several regions, for each the facts of the pairs that are seen and its own; otherwise none. */
+  readonly parts: readonly MaskFacts[];
 }

@@ -34,6 +34,8 @@ interface Rule {
   readonly mask: e.Expr;
   readonly score?: e.Expr;
   readonly buffers?: (sizes: HeadSizes) => readonly Node[];
+  /** Pairs closer than this are a rotation region of their own. */
+  readonly near?: number;
 }
 
 /** Rules by name; a span of a window or a prefix is the number after a colon. */
@@ -45,6 +47,8 @@ function ruleOf(name: string): Rule {
       return { mask: e.bool(true) };
     case "causal":
       return { mask: causal };
+    case "regions":
+      return { mask: causal, near: n };
     case "window":
       return { mask: e.and(causal, near(n)) };
     case "sinks":
@@ -87,19 +91,18 @@ function ruleOf(name: string): Rule {
   }
 }
 
-/** The attention and its gradient; with `trains`, tables of reals get gradients. */
-export function attentionCase(name: string, sizes: HeadSizes, trains = false): AttentionCase {
-  const { mask, score = e.logit, buffers = () => [] } = ruleOf(name);
+/** The attention and its gradient; with `trains`, tables of reals get gradients. `close`: a region for pairs closer than that. */
+export function attentionCase(name: string, sizes: HeadSizes, trains = false, close?: number): AttentionCase {
+  const { mask, score = e.logit, buffers = () => [], near: own = close } = ruleOf(name);
   const token = [batchAxis, tokenAxis];
+  const whens = [...(own === undefined ? [] : [near(own)]), e.bool(true)];
   const attention = attentionNode(
     {
-      regions: [
-        {
-          query: leaf("query", [...token, axis("h", sizes.heads), axis("d", sizes.d)]),
-          key: leaf("key", [...token, axis("g", sizes.groups), axis("d", sizes.d)]),
-          when: e.bool(true),
-        },
-      ],
+      regions: whens.map((when, r) => ({
+        query: leaf(r === 0 ? "query" : `query${r}`, [...token, axis("h", sizes.heads), axis("d", sizes.d)]),
+        key: leaf(r === 0 ? "key" : `key${r}`, [...token, axis("g", sizes.groups), axis("d", sizes.d)]),
+        when,
+      })),
       value: leaf("value", [...token, axis("g", sizes.groups), axis("e", sizes.e)]),
       mask,
       score,

@@ -60,6 +60,13 @@ struct host_gate { int count, arrived, generation; };
 static host_gate block_gate;
 static std::vector<host_gate> warp_gates;
 
+/* What went on so far, and what went wrong: threads that only wait hang. */
+static unsigned host_events;
+static const char *host_error;
+/* Not 0: threads go on in a random order. */
+static unsigned host_random;
+/* What a block needs before its threads start. */
+static void (*host_before_block)(int threads);
 static void host_yield() {
   host_fiber &own = fibers[host_now];
   if (!_setjmp(own.at)) _longjmp(host_main, 1);
@@ -69,6 +76,7 @@ static void host_wait(host_gate &gate) {
   if (++gate.arrived == gate.count) {
     gate.arrived = 0;
     gate.generation++;
+    host_events++;
     return;
   }
   while (gate.generation == generation) host_yield();
@@ -198,13 +206,15 @@ static unsigned char *host_shared;
 static void host_enter() {
   host_body();
   fibers[host_now].done = true;
+  host_events++;
   // A thread that has left is waited for no more.
   for (host_gate *gate : {&block_gate, &warp_gates[host_now / 32]})
     if (gate->arrived == --gate->count && gate->count > 0) gate->arrived = 0, gate->generation++;
   _longjmp(host_main, 1);
 }
-// Runs every block of a grid, one after another.
-static void host_run(int gx, int gy, int gz, int threads, int shared, const std::function<void()> &body) {
+// Runs every block of a grid, one after another; what went wrong, or null.
+static const char *host_run(int gx, int gy, int gz, int threads, int shared, const std::function<void()> &body) {
+  host_error = nullptr;
   static unsigned char *memory = nullptr;
   if (!memory) memory = (unsigned char *)aligned_alloc(128, 256 << 10);
   host_shared = memory;
@@ -224,12 +234,23 @@ static void host_run(int gx, int gy, int gz, int threads, int shared, const std:
         block_gate = {threads, 0, 0};
         warp_gates.assign((threads + 31) / 32, host_gate{32, 0, 0});
         for (int i = 0; i < threads; i++) fibers[i].started = fibers[i].done = false;
+        if (host_before_block) host_before_block(threads);
+        unsigned events = host_events;
+        int rounds = 0;
         for (int left = threads; left > 0;) {
+          rounds = events == host_events ? rounds + 1 : 0;
+          events = host_events;
+          if (rounds > 20000) host_error = "threads that wait for ever";
+          if (host_error) return host_error;
           left = 0;
           for (volatile int i = 0; i < threads; i++) {
             host_fiber &f = fibers[i];
             if (f.done) continue;
             left++;
+            if (host_random) {
+              host_random = host_random * 1664525u + 1013904223u;
+              if (host_random >> 29 < 3) continue;
+            }
             host_now = i;
             threadIdx = {(int)i, 0, 0};
             if (_setjmp(host_main)) continue;
@@ -243,6 +264,7 @@ static void host_run(int gx, int gy, int gz, int threads, int shared, const std:
           }
         }
       }
+  return host_error;
 }
 struct host_pointer {
   void *at;

@@ -17,6 +17,7 @@ import {
 import {
   forwardLayout,
   forwardLimit,
+  forwardRegionsLimit,
   forwardTile,
   mostShared,
 } from "../../compiler/backends/cuda/sm90/forward-shape.ts";
@@ -74,6 +75,7 @@ describe("Hopper attention kernels", () => {
     { name: "slopes", d: 128, element: "bf16", trains: true, widths: [128, 64] },
     { name: "blocks:256", d: 128, element: "bf16", widths: [128, 64] },
     { name: "capped", d: 96, element: "bf16", widths: [128, 96, 64] },
+    { name: "regions:1024", d: 128, element: "bf16", widths: [128, 64] },
   ] as const;
 
   it.skipIf(!compiles)(
@@ -135,11 +137,17 @@ describe("Hopper attention kernels", () => {
           const tile = forwardTile(shape, masked, looksUp);
           const { threads, sharedBytes } = forwardLayout(shape, tile);
           if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`forward ${d} ${width}`);
+          const several = masked && Math.max(d, width) <= forwardRegionsLimit;
+          if (several && forwardLayout(shape, tile, 2).sharedBytes > mostShared)
+            wrong.push(`forward ${d} ${width} of several regions`);
         }
         if (Math.max(d, width) > backwardLimit) continue;
         const tile = backwardTile(shape);
-        const { threads, sharedBytes } = backwardLayout(shape, tile);
-        if (!fits(threads, tile.registers) || sharedBytes > mostShared) wrong.push(`backward ${d} ${width}`);
+        for (const regions of [1, 2]) {
+          const { threads, sharedBytes, notes } = backwardLayout(shape, tile, regions);
+          if (!fits(threads, tile.registers) || sharedBytes > mostShared || notes % 16 !== 0)
+            wrong.push(`backward ${d} ${width} of ${regions} regions`);
+        }
       }
     expect(wrong).toEqual([]);
   });
@@ -151,9 +159,15 @@ describe("Hopper attention kernels", () => {
     expect(sm90Refusal(attentionCase("causal", sizes(40)).attention)).toMatch(/multiple of 16/);
     expect(sm90Refusal(attentionCase("causal", sizes(256)).attention)).toBeNull();
     expect(sm90Refusal(attentionCase("causal", sizes(256)).gradient)).toMatch(/over 128/);
-    expect(sm90Refusal({ ...attention, regions: [attention.regions[0]!, attention.regions[0]!] })).toMatch(
-      /regions/,
-    );
+    const several = (count: number) => Array.from({ length: count }, () => attention.regions[0]!);
+    for (const node of [attention, gradient]) {
+      expect(sm90Refusal({ ...node, regions: several(2) })).toBeNull();
+      expect(sm90Refusal({ ...node, regions: several(5) })).toMatch(/more than 4 rotation regions/);
+    }
+    expect(sm90Refusal({ ...attention, regions: several(4) })).toBeNull();
+    expect(sm90Refusal({ ...gradient, regions: several(3) })).toMatch(/3 rotation regions of this head size/);
+    const wide = attentionCase("regions:100", sizes(144));
+    expect(sm90Refusal(wide.attention)).toMatch(/over 128/);
     const choices = selectionCases(64, 64).filter(({ name }) => name.includes("ranks"));
     expect(choices.length).toBeGreaterThan(0);
     for (const of of choices) expect(sm90Refusal(of.gradient)).toMatch(/reads a set/);

@@ -1,5 +1,6 @@
 /** Derives the block facts of an attention from its mask and regions. */
-import type { BlockFacts } from "../../ir/block-facts.ts";
+import type { BlockFacts, MaskFacts } from "../../ir/block-facts.ts";
+import { and, not, type Expr } from "../../ir/expr.ts";
 import type { AttentionCore } from "../../ir/graph.ts";
 import { maskBounds, risingBuffers } from "./mask-bounds.ts";
 import { keyRanges, queryRanges, type RangeOptions } from "./position-ranges.ts";
@@ -14,13 +15,23 @@ function rangeOptions(core: Core): RangeOptions {
   return ids >= 0 && starts >= 0 ? { rising, documents: { ids, starts } } : { rising };
 }
 
+const maskFacts = (mask: Expr, options: RangeOptions): MaskFacts => ({
+  keys: keyRanges(mask, options),
+  queries: queryRanges(mask, options),
+  mask: maskBounds(mask, options.rising),
+});
+
+/** Where pairs are seen and a region's own: the first region that holds takes a pair. */
+const partOf = ({ mask, regions }: Core, n: number): Expr =>
+  regions.slice(0, n).reduce((seen, { when }) => and(seen, not(when)), and(mask, regions[n]!.when));
+
 /** Block facts of an attention node or its gradient. */
 export function blockFacts(core: Core): BlockFacts {
   const options = rangeOptions(core);
+  const several = core.regions.length > 1;
   return {
-    keys: keyRanges(core.mask, options),
-    queries: queryRanges(core.mask, options),
-    mask: maskBounds(core.mask, options.rising),
+    ...maskFacts(core.mask, options),
     regions: core.regions.slice(0, -1).map(({ when }) => maskBounds(when, options.rising)),
+    parts: several ? core.regions.map((_, n) => maskFacts(partOf(core, n), options)) : [],
   };
 }

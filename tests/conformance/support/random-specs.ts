@@ -63,15 +63,17 @@ const wideMask: fc.Arbitrary<MaskRecipe> = fc
     },
   }));
 
-const regionWhen = fc
-  .tuple(fc.constantFrom("near", "first", "odd"), fc.integer({ min: 1, max: 90 }))
-  .map(([kind, n]) =>
-    kind === "near"
-      ? e.lt(distance, e.int(n))
-      : kind === "first"
-        ? e.lt(k, e.int(n))
-        : e.eq(e.binary("mod", k, e.int(2)), e.int(n % 2)),
-  );
+const regionUpTo = (most: number): fc.Arbitrary<e.Expr> =>
+  fc
+    .tuple(fc.constantFrom("near", "first", "odd"), fc.integer({ min: 1, max: most }))
+    .map(([kind, n]) =>
+      kind === "near"
+        ? e.lt(distance, e.int(n))
+        : kind === "first"
+          ? e.lt(k, e.int(n))
+          : e.eq(e.binary("mod", k, e.int(2)), e.int(n % 2)),
+    );
+const regionWhen = regionUpTo(90);
 
 /** Head sizes around multiples of the vectors' lanes, and any other up to 256. */
 const headSize = fc.oneof(
@@ -241,3 +243,18 @@ const tileShape: fc.Arbitrary<Shape> = fc
 /** `count` specs of such shapes that follow from the seed. */
 export const randomTileSpecs = (count: number, seed: number): Spec[] =>
   fc.sample(specOf(tileShape), { numRuns: count, seed });
+
+/** Such shapes with two rotation regions, now and then three, whose borders lie inside, at and beyond a tile's. */
+const regionShape: fc.Arbitrary<Shape> = fc
+  .tuple(
+    tileShape,
+    fc.oneof(
+      { weight: 5, arbitrary: fc.array(regionUpTo(300), { minLength: 1, maxLength: 1 }) },
+      { weight: 1, arbitrary: fc.array(regionUpTo(300), { minLength: 2, maxLength: 2 }) },
+    ),
+  )
+  .map(([of, regions]) => ({ ...of, regions, several: 0 }));
+
+/** `count` specs of such shapes with several regions that follow from the seed. */
+export const randomRegionSpecs = (count: number, seed: number): Spec[] =>
+  fc.sample(specOf(regionShape), { numRuns: count, seed });

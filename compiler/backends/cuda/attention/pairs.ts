@@ -1,12 +1,14 @@
 /** Device functions of one attention's query-key pairs: mask, score, slopes, regions, and the blocks worth visiting. */
 import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
-import type { BlockFacts, PositionInterval, PositionRanges, Truth } from "../../../ir/block-facts.ts";
-import { bool, real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
+import type { BlockFacts, MaskFacts, Truth } from "../../../ir/block-facts.ts";
+import { real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
 import type { AttentionGradientNode, AttentionNode, Axis, Node, PairCore } from "../../../ir/graph.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPrinter, typeNames, type CudaLeaves } from "../print-expr.ts";
+import { partsText } from "./parts.ts";
+import { keyText, printRanges, rangesText } from "./ranges.ts";
 import { setRead, setsText } from "./sets.ts";
 import { tablesOf, type CudaTable } from "./tables.ts";
 
@@ -25,9 +27,6 @@ export type PairSource = Pick<PairCore, "mask" | "buffers"> & {
   readonly more?: readonly { readonly name: Fragment; readonly of: "pair" | "head"; readonly value: Expr }[];
 } & Partial<Pick<AttentionGradientNode, "scoreSlope" | "bufferGradients">>;
 
-/** More intervals than this are replaced by the one around them. */
-const mostIntervals = 8;
-
 /** Text and arguments that a kernel skeleton puts together. */
 export interface CudaPairs {
   /**
@@ -43,6 +42,7 @@ export interface CudaPairs {
    * `float lctx_sink(p, b, h, q)`, −∞ without one.
    * For a gradient also `float lctx_slope(p, s, b, h, q, k)` and, for load n of the trained tables,
    * `int lctx_place_n(p, b, h, q, k)` (flat, inside the table) and `float lctx_place_slope_n(p, s, b, h, q, k)`.
+   * By parts, `p.region` can be set: `lctx_see`, `lctx_all`, `lctx_any` and the ranges then hide what other regions take.
    */
   readonly functions: Fragment;
   /** Parameter declarations of the kernel, each ended by a comma: the fields of `lctx_pairs` in order. */
@@ -100,9 +100,14 @@ const sizeFields: Readonly<Record<string, Fragment>> = {
 
 /**
  * The functions over tables that follow one another from buffer `firstTable` of the call. Without facts there are none
- * of rectangles, ranges and regions.
+ * of rectangles, ranges and regions; `byParts`: several regions are visited one at a time.
  */
-export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable: number): CudaPairs {
+export function cudaPairs(
+  node: PairSource,
+  facts: BlockFacts | null,
+  firstTable: number,
+  byParts = false,
+): CudaPairs {
   const tables = tablesOf(node.buffers);
   const scalars: string[] = [];
   let asksSets = false;
@@ -140,19 +145,37 @@ export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable
     c`${rectangleHead(c`bool`, name)}  (void)q0, (void)q1, (void)k0, (void)k1;\n${returns(e, rectangleIndices)}`;
 
   const regions = node.regions.slice(0, -1);
-  const rectangles = (known: BlockFacts): Fragment[] => [
-    truth(c`lctx_all`, known.mask.all),
-    truth(c`lctx_any`, known.mask.any),
+  const bounds = (known: MaskFacts, name: (of: string) => Fragment): Fragment[] => [
+    truth(name("lctx_all"), known.mask.all),
+    truth(name("lctx_any"), known.mask.any),
+  ];
+  const ranges = (known: MaskFacts, name: (of: string) => Fragment): Fragment[] => [
+    printRanges(name("lctx_key_ranges"), "q", known.keys, leaves(["q0", "q1", "h"], false)),
+    printRanges(name("lctx_query_ranges"), "k", known.queries, leaves(["k0", "k1", "h"], false)),
+  ];
+  const region = (): Fragment =>
     printRegion(
       regions.map(({ when }) => when),
       returns,
-    ),
-    printBlockRegion(known.regions, truth),
-    printRanges(c`lctx_key_ranges`, "q", known.keys, leaves(["q0", "q1", "h"], false)),
-    printRanges(c`lctx_query_ranges`, "k", known.queries, leaves(["k0", "k1", "h"], false)),
-  ];
+    );
+  const rectangles = (known: BlockFacts): Fragment[] =>
+    byParts
+      ? [
+          region(),
+          ...known.parts.flatMap((part, n) => {
+            const name = (of: string): Fragment => identifier(`${of}_of`, n);
+            return [...bounds(part, name), ...ranges(part, name)];
+          }),
+          partsText(known.parts.length),
+        ]
+      : [
+          ...bounds(known, (of) => identifier(of)),
+          region(),
+          printBlockRegion(known.regions, truth),
+          ...ranges(known, (of) => identifier(of)),
+        ];
   const functions: Fragment[] = [
-    c`${pairHead(c`bool`, c`lctx_see`, false)}  (void)q, (void)k;\n${returns(node.mask, pairIndices)}`,
+    c`${pairHead(c`bool`, byParts ? c`lctx_see_any` : c`lctx_see`, false)}  (void)q, (void)k;\n${returns(node.mask, pairIndices)}`,
     c`${pairHead(c`float`, c`lctx_score`, true)}  (void)q, (void)k, (void)s;\n${returns(node.score, pairIndices, true)}`,
     ...(facts === null ? [] : rectangles(facts)),
   ];
@@ -237,20 +260,21 @@ export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable
   const struct = c`struct lctx_pairs {\n${joinFragments(
     fields.map(({ type, name }) => c`  ${type} ${name};\n`),
     c``,
-  )}};\n`;
+  )}${byParts ? c`  int region;\n` : c``}};\n`;
+  const known: readonly MaskFacts[] = facts === null ? [] : byParts ? facts.parts : [facts];
   return {
-    functions: c`${struct}${facts === null ? keyText : rangesText(facts)}${asksSets ? setsText : c``}${joinFragments(functions, c``)}`,
+    functions: c`${struct}${facts === null ? keyText : rangesText(known)}${asksSets ? setsText : c``}${joinFragments(functions, c``)}`,
     parameters: joinFragments(
       fields.map(({ type, name }) => c`${type} ${identifier("p")}_${name}, `),
       c``,
     ),
-    build: c`const lctx_pairs p = {${joinFragments(
+    build: c`${byParts ? c`` : c`const `}lctx_pairs p = {${joinFragments(
       fields.map(({ name }) => c`${identifier("p")}_${name}`),
       c`, `,
-    )}};`,
+    )}${byParts ? c`, 0` : c``}};`,
     arguments: fields.map(({ argument }) => argument),
     scored: node.score.kind !== "logit",
-    asksAny: facts !== null && (!facts.keys.exact || !facts.queries.exact),
+    asksAny: known.some(({ keys: ofKeys, queries }) => !ofKeys.exact || !queries.exact),
     start,
     sinks: sink !== null,
     trained,
@@ -304,69 +328,4 @@ function printBlockRegion(truths: readonly Truth[], truth: (name: Fragment, e: E
       c`  if (${identifier("lctx_all_region", n)}${at}) return ${n};\n  if (${identifier("lctx_any_region", n)}${at}) return -1;\n`,
   );
   return c`${joinFragments(tests, c``)}${rectangleHead(c`int`, c`lctx_block_region`)}  (void)q0, (void)q1, (void)k0, (void)k1;\n${unused}${joinFragments(choices, c``)}  return ${truths.length};\n}\n`;
-}
-
-/** The intervals that are printed: their own, or the one around them when they are many. */
-function intervalsOf({ intervals, hull }: PositionRanges): readonly PositionInterval[] {
-  if (intervals.length <= mostIntervals) return intervals;
-  return [{ when: bool(true), from: hull.low, to: hull.high }];
-}
-
-const keyText: Fragment = c`
-/* The key of a score: a skeleton may bring a type of its own that knows the position as a real number, too. */
-#ifndef LCTX_KEY
-typedef int lctx_key;
-#endif
-`;
-
-/** Block ranges [from, to), some empty; they may overlap, and walking them visits each block once. Of few, less is compiled. */
-const rangesText = ({ keys, queries }: BlockFacts): Fragment => c`
-${keyText}#define LCTX_NO_BLOCK 0x7fffffff
-#define LCTX_MOST_RANGES ${Math.max(1, intervalsOf(keys).length, intervalsOf(queries).length)}
-struct lctx_ranges {
-  int count;
-  int from[LCTX_MOST_RANGES], to[LCTX_MOST_RANGES];
-};
-LCTX_DEVICE int lctx_next_block(const lctx_ranges &r, int from) {
-  int next = LCTX_NO_BLOCK;
-#pragma unroll
-  for (int i = 0; i < LCTX_MOST_RANGES; i++)
-    if (i < r.count && from < r.to[i]) next = min(next, max(from, r.from[i]));
-  return next;
-}
-LCTX_DEVICE int lctx_previous_block(const lctx_ranges &r, int from) {
-  int previous = -1;
-#pragma unroll
-  for (int i = 0; i < LCTX_MOST_RANGES; i++)
-    if (i < r.count && from >= r.from[i] && r.to[i] > r.from[i]) previous = max(previous, min(from, r.to[i] - 1));
-  return previous;
-}
-`;
-
-/** The intervals around a block of positions of the other side, in blocks of the side sought. */
-function printRanges(name: Fragment, other: "q" | "k", ranges: PositionRanges, leaves: CudaLeaves): Fragment {
-  const printer = cudaPrinter(leaves, "e");
-  const intervals = intervalsOf(ranges);
-  // Keys count from 0; query rows from the first query of the call.
-  const [shift, limit] = other === "q" ? [c`0`, c`p.keys`] : [c`p.start`, c`p.queries`];
-  const lines = intervals.map((interval, n) => {
-    const when = printer.print(interval.when);
-    const [from, to] = [printer.print(interval.from), printer.print(interval.to)];
-    return c`${printer.take()}  {
-    const int low = max(${from} - ${shift}, 0), high = min(${to} - ${shift}, ${limit} - 1);
-    const bool some = ${when} && low <= high;
-    r.from[${n}] = some ? low / block : 0;
-    r.to[${n}] = some ? high / block + 1 : 0;
-  }
-`;
-  });
-  const first = other === "q" ? c`q0` : c`k0`;
-  const last = other === "q" ? c`q1` : c`k1`;
-  return c`LCTX_DEVICE lctx_ranges ${name}(const lctx_pairs &p, int b, int h, int ${first}, int ${last}, int block) {
-  (void)${first}, (void)${last};
-${unused}  lctx_ranges r;
-  r.count = ${intervals.length};
-${joinFragments(lines, c``)}  return r;
-}
-`;
 }

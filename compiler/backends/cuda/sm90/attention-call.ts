@@ -18,23 +18,47 @@ import { blockWordsText, wordThreads } from "./backward-blocks-text.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
 import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
 import { backwardText } from "./backward-text.ts";
-import { forwardLayout, forwardLimit, forwardTile, type HeadShape } from "./forward-shape.ts";
+import {
+  forwardLayout,
+  forwardLimit,
+  forwardRegionsLimit,
+  forwardTile,
+  mostRegions,
+  mostShared,
+  type HeadShape,
+} from "./forward-shape.ts";
 import { forwardText } from "./forward-text.ts";
 import { risesSteadily, splitPositions } from "./score-forms.ts";
 import type { Sm90Element } from "./ptx.ts";
+import { range } from "./wgmma.ts";
 
 /** Why these kernels do not take a node; null when they do. */
 export function sm90Refusal(node: AnyAttention): string | null {
-  const { depth, width } = shapeOf(node);
-  const limit = node.kind === "attention" ? forwardLimit : backwardLimit;
-  if (node.regions.length > 1) return "several rotation regions";
+  const own = shapeOf(node);
+  const { depth, width } = own;
+  const regions = node.regions.length;
+  const forward = regions === 1 ? forwardLimit : forwardRegionsLimit;
+  const limit = node.kind === "attention" ? forward : backwardLimit;
+  if (regions > mostRegions) return `more than ${mostRegions} rotation regions`;
   if (node.prepended !== null) return "keys before the text";
   if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
   if (Math.max(depth, width) > limit) return `a head size over ${limit}`;
+  if (node.kind === "attention-gradient" && regions > 2) {
+    const shape = headShape(own);
+    const { sharedBytes } = backwardLayout(shape, backwardTile(shape), regions);
+    if (sharedBytes > mostShared) return `${regions} rotation regions of this head size`;
+  }
   // Each of a thread's pairs would hold a loop of its own beside the accumulators: minutes to compile, and spills.
   if (someExpr(node.score, (part) => part.kind === "set")) return "a score that reads a set";
   return null;
 }
+
+const headShape = ({ heads, groups, depth, width }: AttentionShape): HeadShape => ({
+  heads,
+  groups,
+  d: depth,
+  e: width,
+});
 
 interface Plan {
   readonly node: AnyAttention;
@@ -48,7 +72,8 @@ interface Plan {
   readonly sparse: boolean;
   /** Which blocks are seen hangs on the head. */
   readonly byHead: boolean;
-  /** Buffers of operands: queries, keys, values and tables. */
+  readonly regions: number;
+  /** Buffers of operands: queries and keys of each region, values and tables. */
   readonly operands: number;
 }
 
@@ -56,23 +81,28 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
   const refusal = sm90Refusal(node);
   if (refusal !== null) throw new Error(`${node.site}: no Hopper kernel takes ${refusal}`);
   const own: AttentionShape = shapeOf(node);
-  const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3);
+  const regions = node.regions.length;
+  const core = 2 * regions + 1;
+  const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, core, regions > 1);
   const read = new Set<number>();
-  someExpr(node.mask, (part) => {
-    if (part.kind === "load" || part.kind === "set") read.add(part.buffer);
-    return false;
-  });
+  const visible = [node.mask, ...node.regions.map(({ when }) => when)];
+  for (const e of visible)
+    someExpr(e, (part) => {
+      if (part.kind === "load" || part.kind === "set") read.add(part.buffer);
+      return false;
+    });
   return {
     node,
     element,
-    shape: { heads: own.heads, groups: own.groups, d: own.depth, e: own.width },
+    shape: headShape(own),
     queries: lengths?.queries ?? own.queries,
     keys: lengths?.keys ?? own.keys,
     pairs,
     looksUp: read.size > 0,
     sparse: pairs.asksAny && (read.size === 0 || [...read].some((n) => node.buffers[n]!.kind !== "input")),
-    byHead: someExpr(node.mask, (part) => part.kind === "index" && part.name === "h"),
-    operands: 3 + node.buffers.length,
+    byHead: visible.some((e) => someExpr(e, (part) => part.kind === "index" && part.name === "h")),
+    regions,
+    operands: core + node.buffers.length,
   };
 }
 
@@ -126,6 +156,13 @@ const source = (entry: Fragment, text: Fragment) => ({
   architecture: "sm_90a" as const,
 });
 
+/** Maps of each region's queries and keys. */
+const regionMaps = ({ element, shape, regions, queries, keys }: Plan, rows: number, of: number) =>
+  range(regions).flatMap((n) => [
+    tensorMap(element, 2 * n, queries, shape.heads, shape.d, rows),
+    tensorMap(element, 2 * n + 1, keys, shape.groups, shape.d, of),
+  ]);
+
 /** Buffers of the call: operands, output, log-sum-exp (f32 [b, t, h]). */
 export function sm90ForwardCall(
   node: AttentionNode,
@@ -134,11 +171,11 @@ export function sm90ForwardCall(
   lengths?: Lengths,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, operands } = plan;
-  const masked = node.mask.kind !== "constant";
+  const { shape, queries, keys, pairs, looksUp, operands, regions } = plan;
+  const masked = node.mask.kind !== "constant" || regions > 1;
   const steady = pairs.scored && risesSteadily(node.score);
   const tile = forwardTile(shape, masked, looksUp || pairs.scored);
-  const layout = forwardLayout(shape, tile);
+  const layout = forwardLayout(shape, tile, regions);
   const entry = c`lctx_attention_forward`;
   const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
   return {
@@ -148,6 +185,7 @@ export function sm90ForwardCall(
         forwardText({
           entry,
           shape,
+          regions,
           tile,
           element,
           scale: node.scale,
@@ -170,9 +208,8 @@ export function sm90ForwardCall(
         sharedBytes: layout.sharedBytes,
         arguments: [
           ...pairs.arguments,
-          tensorMap(element, 0, queries, shape.heads, shape.d, tile.rows),
-          tensorMap(element, 1, keys, shape.groups, shape.d, tile.keys),
-          tensorMap(element, 2, keys, shape.groups, shape.e, tile.keys),
+          ...regionMaps(plan, tile.rows, tile.keys),
+          tensorMap(element, 2 * regions, keys, shape.groups, shape.e, tile.keys),
           ...[operands, operands + 1, operands + 2].map((n) => pointer(n)),
           ...["batch", queries, keys, pairs.start, bandOf(plan, 1)].map(whole),
         ],
@@ -182,8 +219,8 @@ export function sm90ForwardCall(
 }
 
 /**
- * Buffers of the call: operands, output, log-sum-exp, output gradient, then gradients of queries, keys and values, and
- * of trained tables (f32).
+ * Buffers of the call: operands, output, log-sum-exp, output gradient, then gradients of each region's queries and keys, of
+ * values, and of trained tables (f32).
  */
 export function sm90BackwardCall(
   node: AttentionGradientNode,
@@ -193,16 +230,21 @@ export function sm90BackwardCall(
   ordered = true,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, sparse, operands } = plan;
+  const { shape, queries, keys, pairs, looksUp, sparse, operands, regions } = plan;
   const { heads, groups, d, e } = shape;
   const tile = backwardTile(shape);
-  const layout = backwardLayout(shape, tile);
+  const layout = backwardLayout(shape, tile, regions);
   const steps: LaunchSize = ["ceil-div", queries, tile.rows];
   const padded = product(steps, tile.rows);
   const rowBytes = product(4 * heads, "batch", padded);
   const rows = { shape, tile, element, scale: node.scale };
   const [output, lse, slope, queryGradient] = [operands, operands + 1, operands + 2, operands + 3];
-  const tables = queryGradient + 3;
+  const valueGradient = queryGradient + 2 * regions;
+  const tables = valueGradient + 1;
+  // Bytes of one region's sums and turns.
+  const sumBytes = product(2 * layout.gradientBytes * heads, "batch", steps);
+  const turnBytes = product(4 * heads, "batch", steps);
+  const all = (bytes: LaunchSize): LaunchSize => (regions === 1 ? bytes : product(regions, bytes));
   const buffers = tables + pairs.trained.length;
   // Scratch: powers and deltas of rows, sums of query gradients, a counter and the turns, sums of tables.
   const [powers, deltas, sums, turns] = [buffers, buffers + 1, buffers + 2, buffers + 3];
@@ -247,11 +289,14 @@ export function sm90BackwardCall(
   });
   const sources = [
     source(prepare, prepareText({ entry: prepare, ...rows })),
-    source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
+    source(
+      gradient,
+      backwardText({ entry: gradient, regions, pairs, looksUp, sparse, ordered, trains, ...rows }),
+    ),
     source(finish, finishText({ entry: finish, ...rows })),
     ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
     ...(sinks === null ? [] : [source(sink, sinks.text)]),
-    ...(sparse ? [source(asking, blockWordsText({ entry: asking, tile, element, pairs }))] : []),
+    ...(sparse ? [source(asking, blockWordsText({ entry: asking, regions, tile, element, pairs }))] : []),
   ];
   return {
     sources,
@@ -259,10 +304,10 @@ export function sm90BackwardCall(
     scratch: [
       { bytes: rowBytes, zero: false },
       { bytes: rowBytes, zero: false },
-      { bytes: product(2 * layout.gradientBytes * heads, "batch", steps), zero: !ordered },
-      { bytes: ["+", 16, product(4 * heads, "batch", steps)], zero: true },
+      { bytes: all(sumBytes), zero: !ordered },
+      { bytes: ["+", 16, all(turnBytes)], zero: true },
       ...pairs.trained.map(({ elements }) => ({ bytes: product(elements, 8 * binsPerElement), zero: true })),
-      ...(sparse ? [{ bytes: product(4 * blockHeads, "batch", steps, words), zero: false }] : []),
+      ...(sparse ? [{ bytes: all(product(4 * blockHeads, "batch", steps, words)), zero: false }] : []),
     ],
     launches: [
       ...(sparse
@@ -271,7 +316,7 @@ export function sm90BackwardCall(
               ...launch(
                 "blocks that are seen",
                 sources.length - 1,
-                [steps, blockHeads, "batch"],
+                [steps, blockHeads, all("batch")],
                 [...pairs.arguments, pointer(blocks), ...[queries, keys, pairs.start, words].map(whole)],
               ),
               threads: wordThreads,
@@ -291,23 +336,26 @@ export function sm90BackwardCall(
         [
           ...pairs.arguments,
           ...(trains ? bins : []).map((n) => pointer(n)),
-          tensorMap(element, 0, queries, heads, d, tile.rows),
-          tensorMap(element, 1, keys, groups, d, tile.keys),
-          tensorMap(element, 2, keys, groups, e, tile.keys),
+          ...regionMaps(plan, tile.rows, tile.keys),
+          tensorMap(element, 2 * regions, keys, groups, e, tile.keys),
           tensorMap(element, slope, queries, heads, e, tile.rows),
-          ...[powers, deltas, sums, queryGradient + 1, queryGradient + 2].map((n) => pointer(n)),
+          ...[powers, deltas, sums].map((n) => pointer(n)),
+          ...range(regions).map((n) => pointer(queryGradient + 2 * n + 1)),
+          pointer(valueGradient),
           pointer(turns, 16),
           pointer(turns),
           ...(sparse ? [pointer(blocks), whole(blockHeads), whole(words)] : []),
           ...["batch", queries, keys, pairs.start, padded, bandOf(plan, 4)].map(whole),
         ],
       ),
-      launch(
-        "gradient of queries",
-        2,
-        [steps, heads, "batch"],
-        [pointer(sums), pointer(turns, 16), pointer(queryGradient), whole(queries)],
-      ),
+      ...range(regions).map((n) => {
+        const places =
+          n === 0
+            ? [pointer(sums), pointer(turns, 16)]
+            : [pointer(sums, product(n, sumBytes)), pointer(turns, ["+", 16, product(n, turnBytes)])];
+        const args = [...places, pointer(queryGradient + 2 * n), whole(queries)];
+        return launch("gradient of queries", 2, [steps, heads, "batch"], args);
+      }),
       ...(sinks === null
         ? []
         : [{ ...sinks.launch, source: 4, label: `${node.site}: gradient of the sink` }]),

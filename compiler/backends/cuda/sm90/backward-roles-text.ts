@@ -2,6 +2,7 @@
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { backwardLayout, type BackwardOptions } from "./backward-shape.ts";
 import { chunks } from "./forward-shape.ts";
+import { pick, regionName } from "./region-names.ts";
 import { range } from "./wgmma.ts";
 
 const loads = (
@@ -53,10 +54,31 @@ LCTX_DEVICE int lctx_top_step(const lctx_pairs &p, int b, int h, int k0, int key
 }
 `;
 
-/** The warp that loads: keys and values once, then for each head of the group the steps of queries that see them. */
-export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
+/** The warp that loads: keys and values once, then for each region and head of the group the steps of queries that see them. */
+export function loaderText({ shape, regions, tile, sparse }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
-  const layout = backwardLayout(shape, tile);
+  const layout = backwardLayout(shape, tile, regions);
+  const several = regions > 1;
+  const when = (text: Fragment, otherwise: Fragment = c``): Fragment => (several ? text : otherwise);
+  const keyLoads = (n: number): Fragment => {
+    const bar = several ? c`KEYS_FULL(${n})` : c`KEYS_FULL`;
+    const to = c`shared + ${layout.key + n * layout.keyBytes}`;
+    return loads(
+      regionName("keys_map", n),
+      to,
+      layout.keyChunks,
+      tile.keys,
+      bar,
+      c`LCTX_READ_ONCE`,
+      c`g, k0, b`,
+    );
+  };
+  const more = range(regions, 1).map(
+    (n) => c`
+      lctx_expect(KEYS_FULL(${n}), ${layout.keyBytes});
+      ${keyLoads(n)}`,
+  );
+  const firstKeys = several ? c`KEYS_FULL(0)` : c`KEYS_FULL`;
   const row = (step: Fragment): Fragment => c`seen_blocks + (size_t)(seen_row + ${step}) * words`;
   // Turns of a step that is taken: known from the ranges, or counted among the blocks before this one.
   const turn = sparse
@@ -69,9 +91,9 @@ export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
   return c`
     const int lane = threadIdx.x;
     if (lane == 0) {
-      lctx_expect(KEYS_FULL, ${layout.keyBytes + layout.valueBytes});
-      ${loads(c`keys_map`, c`shared + ${layout.key}`, layout.keyChunks, tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
-      ${loads(c`values_map`, c`shared + ${layout.value}`, chunks(e), tile.keys, c`KEYS_FULL`, c`LCTX_READ_ONCE`, c`g, k0, b`)}
+      lctx_expect(${firstKeys}, ${layout.keyBytes + layout.valueBytes});
+      ${keyLoads(0)}
+      ${loads(c`values_map`, c`shared + ${layout.value}`, chunks(e), tile.keys, firstKeys, c`LCTX_READ_ONCE`, c`g, k0, b`)}${joinFragments(more, c``)}
     }
     int at = 0, opened = 0, found = -1, found_head = 0, found_turn = 0;
     u32 phase = 0;
@@ -80,11 +102,15 @@ export function loaderText({ shape, tile, sparse }: BackwardOptions): Fragment {
      * up from there; in lots of 32, chosen by the same test as steps.
      */
     const int steps_all = padded / ${tile.rows};
-#pragma unroll 1
+${when(c`#pragma unroll 1
+    for (int region = 0; region < ${regions}; region++) {
+    p.region = region;
+    opened = 0;
+`)}#pragma unroll 1
     for (int member = 0; member <= ${heads / groups}; member++) {
       const bool end = member == ${heads / groups};
       const int h = g * ${heads / groups} + member;
-${sparse ? c`      const u32 seen_row = (b * block_heads + min(h, block_heads - 1)) * steps_all;\n` : c``}      const int top = end ? 0 : lctx_top_step(p, b, h, k1 + 1, keys, steps_all);
+${sparse ? c`      const u32 seen_row = (${when(c`(region * batch + b)`, c`b`)} * block_heads + min(h, block_heads - 1)) * steps_all;\n` : c``}      const int top = end ? 0 : lctx_top_step(p, b, h, k1 + 1, keys, steps_all);
 #pragma unroll 1
       for (int lot = 0; (lot < steps_all && !end) || lot == 0; lot += 1024) {
         const int lot_at = lot + 32 * lane, lot_end = min(lot_at + 31, steps_all - 1);
@@ -110,19 +136,31 @@ ${sparse ? c`      const u32 seen_row = (b * block_heads + min(h, block_heads - 
             if (found < 0 && end) {
               /* Nothing sees these keys. */
               opened = 1;
-              if (lane == 0) {
+${when(
+  c`              if (lane == 0) {
+                lctx_wait(QUERY_FREE(at), phase ^ 1);
+                steps[at] = make_int4(0, 0, 8, 0);
+                lctx_arrive(QUERY_FULL(at));
+                lctx_wait(OUT_FREE(at), phase ^ 1);
+                lctx_arrive(OUT_FULL(at));
+              }
+              if (++at == ${tile.stages}) at = 0, phase ^= 1;
+`,
+  c`              if (lane == 0) {
                 steps[0] = make_int4(0, 0, 8, 0);
                 lctx_arrive(QUERY_FULL(0));
               }
-            }
+`,
+)}            }
             if (found >= 0) opened = 1;
             if (found >= 0 && lane == 0) {
               const int z = (found >> 1) * ${tile.rows};
               const size_t row = ((size_t)b * ${heads} + found_head) * padded + z;
               lctx_wait(QUERY_FREE(at), phase ^ 1);
               steps[at] = make_int4(found >> 1, found_head, (next < 0 ? 2 : 0) + (found & 1), found_turn);
-              lctx_expect(QUERY_FULL(at), ${layout.queryBytes + 4 * tile.rows});
-          ${loads(c`queries_map`, c`shared + ${layout.query} + at * ${layout.queryBytes}`, chunks(d), tile.rows, c`QUERY_FULL(at)`, c`LCTX_READ_OFTEN`, c`found_head, z, b`)}
+              lctx_expect(QUERY_FULL(at), ${layout.queryBytes + 4 * tile.rows});${when(c`
+              const lctx_map &map = ${pick("queries_map", regions, c`region`)};`)}
+          ${loads(several ? c`map` : c`queries_map`, c`shared + ${layout.query} + at * ${layout.queryBytes}`, chunks(d), tile.rows, c`QUERY_FULL(at)`, c`LCTX_READ_OFTEN`, c`found_head, z, b`)}
               lctx_load_row(shared + ${layout.rows} + at * ${8 * tile.rows}, powers + row, ${4 * tile.rows}, QUERY_FULL(at));
               lctx_wait(OUT_FREE(at), phase ^ 1);
               lctx_expect(OUT_FULL(at), ${layout.outBytes + 4 * tile.rows});
@@ -137,16 +175,18 @@ ${sparse ? c`      const u32 seen_row = (b * block_heads + min(h, block_heads - 
         }
       }
     }
-    return;`;
+${when(c`    }
+`)}    return;`;
 }
 
 /**
  * Two threads that add the shares of query gradients to device memory, one those of even steps and one those of odd
  * ones: while one waits until its sums are there for others to see, the other starts. The first addition only stores.
+ * The note of a share of region n counts heads from n · batch · heads, where that region's sums and turns lie.
  */
-export function adderText({ shape, tile, ordered }: BackwardOptions): Fragment {
+export function adderText({ shape, regions, tile, ordered }: BackwardOptions): Fragment {
   const { heads } = shape;
-  const layout = backwardLayout(shape, tile);
+  const layout = backwardLayout(shape, tile, regions);
   const wait = ordered
     ? c`
         if (w == 0) {

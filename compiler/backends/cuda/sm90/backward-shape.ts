@@ -34,6 +34,8 @@ export interface BackwardLayout {
   readonly gradient: number;
   readonly rows: number;
   readonly barriers: number;
+  /** Barriers of keys, one a region; an even number. */
+  readonly keyBarriers: number;
   readonly notes: number;
   readonly keyBytes: number;
   readonly valueBytes: number;
@@ -46,8 +48,8 @@ export interface BackwardLayout {
   readonly sharedBytes: number;
 }
 
-/** Byte offsets from a base that is a multiple of 1024. */
-export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): BackwardLayout {
+/** Byte offsets from a base that is a multiple of 1024. The keys of all regions lie side by side. */
+export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile, regions = 1): BackwardLayout {
   const keyChunks = tile.rows === 64 ? 2 : 1;
   const keyBytes = keyChunks * tile.keys * 128;
   const valueBytes = chunks(e) * tile.keys * 128;
@@ -56,7 +58,7 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
   const slopeBytes = tile.rows * tile.keys * 2;
   const gradientCount = tile.rows === 64 ? 32 : d / 2;
   const gradientBytes = gradientCount * 128 * 4;
-  const value = keyBytes;
+  const value = regions * keyBytes;
   const query = value + valueBytes;
   const out = query + tile.stages * queryBytes;
   const slope = out + tile.stages * outBytes;
@@ -64,7 +66,8 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
   const rows = gradient + 2 * gradientBytes;
   const barriers = rows + tile.stages * 2 * tile.rows * 4;
   // Keys and values; four a stage; three for each share of query gradients. Then notes: steps, shares, work.
-  const notes = barriers + 8 * (2 + 4 * tile.stages + 6);
+  const keyBarriers = 2 * Math.ceil(regions / 2);
+  const notes = barriers + 8 * (keyBarriers + 4 * tile.stages + 6);
   const sharedBytes = notes + 16 * (tile.stages + 4 + 1) + 1024;
   return {
     threads: 384,
@@ -77,6 +80,7 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
     gradient,
     rows,
     barriers,
+    keyBarriers,
     notes,
     keyBytes,
     valueBytes,
@@ -93,6 +97,7 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile): Backwar
 export interface BackwardOptions {
   readonly entry: Fragment;
   readonly shape: HeadShape;
+  readonly regions: number;
   readonly tile: BackwardTile;
   readonly element: Sm90Element;
   readonly scale: number;

@@ -6,6 +6,7 @@ import { blocksBeforeText } from "./backward-blocks-text.ts";
 import { backwardLayout, type BackwardOptions } from "./backward-shape.ts";
 import { blockRangesText, writeRowsText } from "./forward-rows-text.ts";
 import { ptxText } from "./ptx.ts";
+import { pick, regionNames } from "./region-names.ts";
 import { productText, waitText } from "./wgmma.ts";
 
 /** `lctx_slopes`: weights (in place of logits) and logit gradients (in place of weight gradients) of a step. */
@@ -55,16 +56,34 @@ ${loop(true)}}
 `;
 }
 
-/** The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks. */
+/**
+ * The kernel. Parameters: maps, what each query needs, sums of query gradients, key and value gradients, turns, sizes, hooks.
+ *
+ * Who waits for whom. A block of the grid has 128 keys: two warpgroups with 64 each. The loading warp brings keys and
+ * values once and fills a ring of steps: queries with their log-sum-exps (QUERY_FULL, QUERY_FREE) and output gradients with
+ * their deltas (OUT_FULL, OUT_FREE). Both warpgroups take every step; each puts its share of the query gradients in memory
+ * of its own once that is free (SHARE_FREE), and one of two threads, for even and for odd steps, adds it (SHARE_FULL) when
+ * it is this block's turn.
+ *
+ * With several regions the keys of all stay in shared memory. Steps come region after region: of a region the steps that
+ * hold pairs of its own, \`lctx_see\` hiding the others'; a step on a border comes once for each. Value gradients gather over
+ * all of them; key gradients are of one region, so at its last step they are written and start at zero again. A region
+ * that no query sees takes a place in the ring, with the flag 8 and no bytes, so that stages and phases go on alike for
+ * all. Query gradients of each region have sums and turns of their own; turns are still taken in the order of the blocks of
+ * keys, so the first block that works waits for none, whatever the order of its steps.
+ */
 export function backwardText(options: BackwardOptions): Fragment {
-  const { entry, shape, tile, element, scale, pairs, sparse, trains } = options;
+  const { entry, shape, regions, tile, element, scale, pairs, sparse, trains } = options;
   const trained: TrainedText = trainedText(pairs, trains ? "score" : null);
   /** The products of key gradients run on while the next step starts, where registers allow. */
   const runsOn = tile.rows === 64 && !trains;
   const shares = trains ? c`, own_shares, trained` : c``;
   const { groups, d, e } = shape;
-  const layout = backwardLayout(shape, tile);
+  const layout = backwardLayout(shape, tile, regions);
   const { stages, rows } = tile;
+  /** Text that only several regions need, or only one. */
+  const when = (text: Fragment, otherwise: Fragment = c``): Fragment => (regions > 1 ? text : otherwise);
+  const bars = 8 * layout.keyBarriers;
   const count = rows / 2;
   const shared = rows === 64;
   const free = (bar: Fragment): Fragment => c`__syncwarp();
@@ -79,18 +98,18 @@ ${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
 ${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
 ${pairs.functions}${trains ? trained.functions : c``}${blockRangesText}${sparse ? blocksBeforeText : c``}${turnText(options)}${topText(options)}${slopesText(options)}
 ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
-#define KEYS_FULL (bars)
-#define QUERY_FULL(n) (bars + 16 + 8 * (n))
-#define QUERY_FREE(n) (bars + ${16 + 8 * stages} + 8 * (n))
-#define OUT_FULL(n) (bars + ${16 + 16 * stages} + 8 * (n))
-#define OUT_FREE(n) (bars + ${16 + 24 * stages} + 8 * (n))
-#define SHARE_FREE(n) (bars + ${16 + 32 * stages} + 8 * (n))
-#define SHARE_FULL(odd, n) (bars + ${32 + 32 * stages} + 16 * (odd) + 8 * (n))
+#define KEYS_FULL${when(c`(n)`)} (bars${when(c` + 8 * (n)`)})
+#define QUERY_FULL(n) (bars + ${bars} + 8 * (n))
+#define QUERY_FREE(n) (bars + ${bars + 8 * stages} + 8 * (n))
+#define OUT_FULL(n) (bars + ${bars + 16 * stages} + 8 * (n))
+#define OUT_FREE(n) (bars + ${bars + 24 * stages} + 8 * (n))
+#define SHARE_FREE(n) (bars + ${bars + 32 * stages} + 8 * (n))
+#define SHARE_FULL(odd, n) (bars + ${bars + 16 + 32 * stages} + 16 * (odd) + 8 * (n))
 
 extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
-    ${pairs.parameters}${trained.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
+    ${pairs.parameters}${trained.parameters}${regionNames(regions, (name) => c`const __grid_constant__ lctx_map ${name}, `, ["queries_map", "keys_map"])}
     const __grid_constant__ lctx_map values_map, const __grid_constant__ lctx_map outs_map, const float *powers,
-    const float *deltas, float *sums, unsigned short *key_gradient, unsigned short *value_gradient, int *turns,
+    const float *deltas, float *sums, ${regionNames(regions, (name) => c`unsigned short *${name}, `, ["key_gradient"])}unsigned short *value_gradient, int *turns,
     int *counter, ${sparse ? c`const u32 *seen_blocks, int block_heads, int words, ` : c``}int batch, int queries, int keys, int start,
     int padded, int band) {
   extern __shared__ char raw[];
@@ -104,9 +123,9 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   const int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);
   if (threadIdx.x == 0) {
     work[0] = atomicAdd(counter, 1);
-    lctx_prefetch_map(&queries_map), lctx_prefetch_map(&keys_map);
+    ${regionNames(regions, (name) => c`lctx_prefetch_map(&${name}), `, ["queries_map", "keys_map"])}
     lctx_prefetch_map(&values_map), lctx_prefetch_map(&outs_map);
-    lctx_barrier_init(KEYS_FULL, 1);
+    ${when(c`for (int n = 0; n < ${regions}; n++) lctx_barrier_init(KEYS_FULL(n), 1);`, c`lctx_barrier_init(KEYS_FULL, 1);`)}
     for (int n = 0; n < ${stages}; n++) {
       lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), 8 * LCTX_ARRIVING);
       lctx_barrier_init(OUT_FULL(n), 1), lctx_barrier_init(OUT_FREE(n), 8 * LCTX_ARRIVING);
@@ -138,8 +157,11 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   for (int i = 0; i < ${d / 2}; i++) dk[i] = 0.0f;
 #pragma unroll
   for (int i = 0; i < ${e / 2}; i++) dv[i] = 0.0f;
-  lctx_wait(KEYS_FULL, 0);
-  {
+${when(
+  c``,
+  c`  lctx_wait(KEYS_FULL, 0);
+`,
+)}  {
     /* Tiles that stay and tiles that move on, from the base of shared memory; this warpgroup's rows, and its half. */
     const u64 still = lctx_tile(shared, ${tile.keys * 128}), moving = lctx_tile(shared, ${rows * 128});
     const u64 own_rows = still + worker * 512, own_half = still + worker * ${tile.keys * 8};
@@ -156,16 +178,31 @@ ${
 }
     u32 phase = 0, share_phase = 1;
     float s[${count}], dp[${count}], dq[${layout.gradientCount}];
-    u32 w[${rows / 4}], ds[${rows / 4}];
+    u32 w[${rows / 4}], ds[${rows / 4}];${when(c`
+#pragma unroll 1
+    for (int region = 0; region < ${regions}; region++) {
+    p.region = region;
+    flags = 0;
+    lctx_wait(KEYS_FULL(region), 0);
+    const u64 region_keys = (u64)region * ${layout.keyBytes / 16};`)}
     while (!(flags & 2)) {
       lctx_wait(QUERY_FULL(at), phase);
       const int4 step = steps[at];
       flags = step.z;
-      if (flags & 8) break;
+      if (flags & 8) ${when(
+        c`{
+        lctx_wait(OUT_FULL(at), phase);
+        ${free(c`QUERY_FREE(at)`)}
+        ${free(c`OUT_FREE(at)`)}
+        if (++at == ${stages}) at = 0, phase ^= 1;
+        break;
+      }`,
+        c`break;`,
+      )}
       lctx_mma_begin();
 #pragma unroll
       for (int k = 0; k < ${d / 16}; k++)
-        lctx_pairs_product(s, own_rows + (${layout.key} + (k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
+        lctx_pairs_product(s, own_rows + ${when(c`region_keys + `)}(${layout.key} + (k / 4) * ${tile.keys * 128} + (k % 4) * 32) / 16,
                            moving + (u64)at * ${layout.queryBytes / 16} + (${layout.query} + (k / 4) * ${rows * 128} + (k % 4) * 32) / 16, k > 0);
       lctx_mma_commit();
       lctx_wait(OUT_FULL(at), phase);
@@ -212,7 +249,7 @@ ${
 #pragma unroll
       for (int k = 0; k < ${tile.keys / 16}; k++)
         lctx_query_product(dq, ${shared ? c`still` : c`own_half`} + (u64)buffer * ${layout.slopeBytes / 16} + ${layout.slope / 16} + k * 128,
-                           ${shared ? c`own_half` : c`still`} + ${layout.key / 16} + k * 128, k > 0);
+                           ${shared ? c`own_half` : c`still`} + ${when(c`region_keys + `)}${layout.key / 16} + k * 128, k > 0);
       lctx_mma_commit();
 #pragma unroll
       for (int k = 0; k < ${rows / 16}; k++)
@@ -229,7 +266,7 @@ ${
       lctx_fence_shared();
       if (thread == 0) {
         volatile int4 &note = shares[2 * buffer + worker];
-        note.x = step.x, note.y = step.y, note.z = 0, note.w = step.w;
+        note.x = step.x, note.y = step.y${when(c` + region * batch * ${shape.heads}`)}, note.z = 0, note.w = step.w;
       }
       ${free(c`SHARE_FULL(buffer, worker)`)}
 ${
@@ -243,12 +280,29 @@ ${
 }      buffer ^= 1;
       if (++at == ${stages}) at = 0, phase ^= 1;
     }
-    lctx_keys_done(dk);
+    lctx_keys_done(dk);${when(c`${
+      runsOn
+        ? c`
+    if (running) {
+      ${free(c`QUERY_FREE(before)`)}
+      running = 0;
+    }`
+        : c``
+    }
+    /* The key gradients of this region are whole. */
+    const int key = k0 + own;
+    const size_t place = ((size_t)b * keys + key) * ${groups} + g;
+    unsigned short *to = ${pick("key_gradient", regions, c`region`)} + place * ${d};
+    lctx_write_keys(key < keys ? to : 0, dk, 0, ${realLiteral(scale)}, quad);
+    lctx_write_keys(key + 8 < keys ? to + ${8 * groups * d} : 0, dk, 1, ${realLiteral(scale)}, quad);
+#pragma unroll
+    for (int i = 0; i < ${d / 2}; i++) dk[i] = 0.0f;
+    }`)}
     lctx_values_done(dv);${trains ? c`\n    lctx_finish_shares(own_shares, trained);` : c``}
     /* Both threads that add may stop. */
 #pragma unroll
     for (int n = 0; n < 2; n++, buffer ^= 1) {
-      if (n == 1 && !(flags & 8)) lctx_wait(SHARE_FREE(worker), share_phase);
+      if (n == 1${when(c``, c` && !(flags & 8)`)}) lctx_wait(SHARE_FREE(worker), share_phase);
       if (thread == 0) shares[2 * buffer + worker].z = 4;
       ${free(c`SHARE_FULL(buffer, worker)`)}
     }
@@ -256,9 +310,12 @@ ${
   const int key = k0 + own;
   const size_t place = ((size_t)b * keys + key) * ${groups} + g;
   const bool in0 = key < keys, in1 = key + 8 < keys;
-  lctx_write_keys(in0 ? key_gradient + place * ${d} : 0, dk, 0, ${realLiteral(scale)}, quad);
+${when(
+  c``,
+  c`  lctx_write_keys(in0 ? key_gradient + place * ${d} : 0, dk, 0, ${realLiteral(scale)}, quad);
   lctx_write_keys(in1 ? key_gradient + (place + ${8 * groups}) * ${d} : 0, dk, 1, ${realLiteral(scale)}, quad);
-  lctx_write_values(in0 ? value_gradient + place * ${e} : 0, dv, 0, 1.0f, quad);
+`,
+)}  lctx_write_values(in0 ? value_gradient + place * ${e} : 0, dv, 0, 1.0f, quad);
   lctx_write_values(in1 ? value_gradient + (place + ${8 * groups}) * ${e} : 0, dv, 1, 1.0f, quad);
 }
 `;

@@ -29,8 +29,11 @@ export interface ForwardTile {
   readonly turns: boolean;
 }
 
-/** Largest size of queries, keys and values that the kernel takes. */
+/** Largest size of queries, keys and values that the kernel takes; with several regions, queries of two must fit. */
 export const forwardLimit = 256;
+export const forwardRegionsLimit = 128;
+/** Most regions: each brings two maps. */
+export const mostRegions = 4;
 
 /** Tiles by head size; `masked`: blocks of keys are skipped, so small blocks save work; `crowded`: masks or scores need registers. */
 export function forwardTile({ d, e }: HeadShape, masked: boolean, crowded: boolean): ForwardTile {
@@ -54,7 +57,10 @@ export interface ForwardLayout {
   readonly value: number;
   readonly barriers: number;
   readonly notes: number;
-  /** Blocks of queries that fit: with two, the next one is loaded while one is worked on. */
+  /**
+   * Blocks of queries that fit: with two, the next one is loaded while one is worked on. With several regions each
+   * region's queries are a block of their own, and three are wanted: two of this tile and the next tile's first.
+   */
   readonly queryStages: number;
   readonly queryBytes: number;
   readonly keyBytes: number;
@@ -63,7 +69,7 @@ export interface ForwardLayout {
 }
 
 /** Byte offsets from a base that is a multiple of 1024. */
-export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayout {
+export function forwardLayout(shape: HeadShape, tile: ForwardTile, regions = 1): ForwardLayout {
   const queryBytes = chunks(shape.d) * tile.rows * 128;
   const keyBytes = chunks(shape.d) * tile.keys * 128;
   const valueBytes = chunks(shape.e) * tile.keys * 128;
@@ -73,7 +79,8 @@ export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayou
     8 * (2 * queryStages + 4 * tile.stages) + 8 * queryStages + 4 * tile.stages;
   const bytes = (queryStages: number): number =>
     queryStages * queryBytes + streams + rest(queryStages) + 1024;
-  const queryStages = bytes(2) <= mostShared ? 2 : 1;
+  const wanted = regions > 1 ? 3 : 2;
+  const queryStages = bytes(wanted) <= mostShared ? wanted : wanted - 1;
   const key = queryStages * queryBytes;
   const value = key + tile.stages * keyBytes;
   const barriers = key + streams;
@@ -98,6 +105,7 @@ export function forwardLayout(shape: HeadShape, tile: ForwardTile): ForwardLayou
 export interface ForwardOptions {
   readonly entry: Fragment;
   readonly shape: HeadShape;
+  readonly regions: number;
   readonly tile: ForwardTile;
   readonly element: Sm90Element;
   /** Factor on dot products. */

@@ -2,21 +2,44 @@
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { sinkText } from "../attention/sink.ts";
 import { blockRangesText, keyText, scoresText, softmaxText, writeRowsText } from "./forward-rows-text.ts";
+import { pick, regionNames } from "./region-names.ts";
 import { chunks, forwardLayout, type ForwardOptions } from "./forward-shape.ts";
 import { ptxText } from "./ptx.ts";
 import { productText, range, waitText } from "./wgmma.ts";
 
-/** The kernel. Parameters: maps of queries, keys and values, output, log-sum-exp, ticket counter, sizes, hooks. */
+/**
+ * The kernel. Parameters: maps of queries, keys and values, output, log-sum-exp, ticket counter, sizes, hooks.
+ *
+ * Who waits for whom. A tile is 64 · workers queries of a head. The loading warp fills a ring of query blocks and one of
+ * stages, keys and values apart; FULL barriers are completed by the bytes that come, FREE ones by all computing warps. Key
+ * blocks are loaded one ahead of their values. A note beside each stage says which block it holds, whether pairs must be
+ * checked, and whether it is the tile's last.
+ *
+ * With several regions a tile visits, region after region, the blocks that hold pairs of that region, with that region's
+ * queries and keys; \`lctx_see\` then hides the pairs of other regions. So a block that one region holds wholly costs one
+ * product, and one on a border is visited by each region that has a part in it. All visits of a tile share one running
+ * soft-max and are overlapped like any others. A note names the region: where it is another than the block's before, the
+ * computing warps free their query block and go on to the next of the ring, which the loading warp filled just before that
+ * block's keys. It can: the block of the ring that it waits for was used two regions ago or earlier, and is freed
+ * when the warps come upon the keys of the region after it, loaded before the wait. Hence the ring of two or more.
+ */
 export function forwardText(options: ForwardOptions): Fragment {
-  const { entry, shape, tile, element, pairs } = options;
+  const { entry, shape, regions, tile, element, pairs } = options;
   const { heads, groups, d, e } = shape;
-  const layout = forwardLayout(shape, tile);
+  const layout = forwardLayout(shape, tile, regions);
   const [s, o] = [tile.keys / 2, e / 2];
   const workers = tile.rows / 64;
   const { stages } = tile;
   const { queryStages } = layout;
   const notes = c`((volatile int *)(base + ${layout.notes}))`;
   const turn = (text: Fragment): Fragment => (tile.turns ? text : c``);
+  /** Text that only one region or only several need. */
+  const several = regions > 1;
+  const when = (text: Fragment, otherwise: Fragment = c``): Fragment => (several ? text : otherwise);
+  // Bits of a note below the number of the block.
+  const low = 2 + Math.ceil(Math.log2(regions));
+  const queryMap = pick("queries_map", regions, c`query_region`);
+  const keyMap = pick("keys_map", regions, c`found_region`);
   const loads = (
     map: Fragment,
     to: Fragment,
@@ -31,6 +54,11 @@ export function forwardText(options: ForwardOptions): Fragment {
       ),
       c`        `,
     );
+  const loadQueries = c`                lctx_expect(QUERY_FULL(query_at), ${layout.queryBytes});
+                const int y = h, z = m * ${tile.rows};
+                const u32 to = shared + ${layout.query} + query_at * ${layout.queryBytes};${when(c`
+                const lctx_map &map = ${queryMap};`)}
+        ${loads(several ? c`map` : c`queries_map`, c`to`, d, tile.rows, c`QUERY_FULL(query_at)`, c`LCTX_READ_ONCE`)}`;
   return c`${ptxText(element)}
 ${productText({ name: c`lctx_logits`, columns: tile.keys, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_values`, columns: e, left: "registers", right: "columns" }, element)}
@@ -45,13 +73,14 @@ ${keyText}${pairs.functions}${pairs.sinks ? sinkText : c``}${blockRangesText}${s
 /* Of each block of queries: tile (-1: no more) and whether it sees keys. Of each stage: the block of keys. */
 #define NOTES_OF_STAGE (notes + ${2 * queryStages})
 
-/* A block of keys as the loading warp notes it: 4 * block + 2 (the last one) + 1 (pairs must be checked). */
+/* A block of keys as the loading warp notes it: ${1 << low} * block + ${when(c`4 * region + `)}2 (the last one) + 1 (pairs must be checked). */${when(c`
+#define LCTX_REGION_OF(note) ((note) >> 2 & ${(1 << (low - 2)) - 1})`)}
 LCTX_DEVICE void lctx_load_keys(const lctx_map &keys, u32 shared, u32 bars, volatile int *notes, int at, u32 phase,
                                 int note, int y, int b) {
   lctx_wait(KEY_FREE(at), phase ^ 1);
   NOTES_OF_STAGE[at] = note;
   lctx_expect(KEY_FULL(at), ${layout.keyBytes});
-  const int z = (note >> 2) * ${tile.keys};
+  const int z = (note >> ${low}) * ${tile.keys};
   const u32 to = shared + ${layout.key} + at * ${layout.keyBytes};
         ${loads(c`keys`, c`to`, d, tile.keys, c`KEY_FULL(at)`, c`LCTX_READ_OFTEN`)}}
 LCTX_DEVICE void lctx_load_values(const lctx_map &values, u32 shared, u32 bars, int at, u32 phase, int block, int y,
@@ -63,7 +92,7 @@ LCTX_DEVICE void lctx_load_values(const lctx_map &values, u32 shared, u32 bars, 
         ${loads(c`values`, c`to`, e, tile.keys, c`VALUE_FULL(at)`, c`LCTX_READ_OFTEN`)}}
 
 extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
-    ${pairs.parameters}const __grid_constant__ lctx_map queries_map, const __grid_constant__ lctx_map keys_map,
+    ${pairs.parameters}${regionNames(regions, (name) => c`const __grid_constant__ lctx_map ${name}, `, ["queries_map", "keys_map"])}
     const __grid_constant__ lctx_map values_map, unsigned short *output, float *lse, int *counter, int batch,
     int queries, int keys, int start, int band) {
   extern __shared__ char raw[];
@@ -74,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   const int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0);
   const int blocks = (queries + ${tile.rows - 1}) / ${tile.rows}, rows = batch * ${heads}, tiles = blocks * rows;
   if (threadIdx.x == 0) {
-    lctx_prefetch_map(&queries_map), lctx_prefetch_map(&keys_map), lctx_prefetch_map(&values_map);
+    ${regionNames(regions, (name) => c`lctx_prefetch_map(&${name}), `, ["queries_map", "keys_map"])}lctx_prefetch_map(&values_map);
     for (int n = 0; n < ${queryStages}; n++)
       lctx_barrier_init(QUERY_FULL(n), 1), lctx_barrier_init(QUERY_FREE(n), ${4 * workers} * LCTX_ARRIVING);
     for (int n = 0; n < ${stages}; n++) {
@@ -106,12 +135,20 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
       const int m = blocks - 1 - in_lot / lot_rows, row = lot * band + in_lot % lot_rows;
       const int b = row / ${heads}, h = row % ${heads}, y = h / ${heads / groups};
       const int q0 = start + m * ${tile.rows}, q1 = min(q0 + ${tile.rows}, start + queries) - 1;
-      const lctx_ranges ranges = lctx_key_ranges(p, b, h, q0, q1, ${tile.keys});
+${when(c`      p.region = 0;
+`)}      ${when(c``, c`const `)}lctx_ranges ranges = lctx_key_ranges(p, b, h, q0, q1, ${tile.keys});
       /* The block found but not loaded yet, and the one whose values are not loaded yet. */
-      int found = -1, behind = -1, opened = 0, last_at = 0;
+      int found = -1, behind = -1, opened = 0, last_at = 0;${when(c`
+      /* Regions of the block found, and of the queries loaded last. */
+      int found_region = 0, query_region = 0;`)}
       u32 last_phase = 0;
       int from = lctx_next_block(ranges, 0);
-      for (;;) {
+      for (;;) {${when(c`
+        while (from == LCTX_NO_BLOCK && p.region < ${regions - 1}) {
+          p.region++;
+          ranges = lctx_key_ranges(p, b, h, q0, q1, ${tile.keys});
+          from = lctx_next_block(ranges, 0);
+        }`)}
         const bool end = from == LCTX_NO_BLOCK;
         const int block = from + lane, k0 = block * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
         const bool some = !end && lctx_within(ranges, block)${pairs.asksAny ? c` && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1))` : c``};
@@ -123,19 +160,25 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
             const int next = some_blocks ? 2 * (from + bit) + !(open_blocks >> bit & 1) : -1;
             some_blocks &= some_blocks - 1;
             if (!opened && (found >= 0 || end)) {
-              opened = 1;
+              opened = 1;${when(c`
+              query_region = found_region;`)}
               if (lane == 0) {
                 notes[2 * query_at] = tile;
                 notes[2 * query_at + 1] = found >= 0;
-                lctx_expect(QUERY_FULL(query_at), ${layout.queryBytes});
-                const int y = h, z = m * ${tile.rows};
-                const u32 to = shared + ${layout.query} + query_at * ${layout.queryBytes};
-        ${loads(c`queries_map`, c`to`, d, tile.rows, c`QUERY_FULL(query_at)`, c`LCTX_READ_ONCE`)}              }
-            }
+${loadQueries}              }
+            }${when(c`
+            if (found >= 0 && found_region != query_region) {
+              /* The region's queries, in the next block of the ring. */
+              query_region = found_region;
+              if (++query_at == ${queryStages}) query_at = 0, query_phase ^= 1;
+              if (lane == 0) {
+                lctx_wait(QUERY_FREE(query_at), query_phase ^ 1);
+${loadQueries}              }
+            }`)}
             if (found >= 0) {
               if (lane == 0) {
-                lctx_load_keys(keys_map, shared, bars, notes, at, phase,
-                               (found >> 1) * 4 + (next < 0 ? 2 : 0) + (found & 1), y, b);
+                lctx_load_keys(${several ? keyMap : c`keys_map`}, shared, bars, notes, at, phase,
+                               (found >> 1) * ${1 << low} + ${when(c`4 * found_region + `)}(next < 0 ? 2 : 0) + (found & 1), y, b);
                 if (behind >= 0) lctx_load_values(values_map, shared, bars, last_at, last_phase, behind, y, b);
               }
               behind = found >> 1;
@@ -143,7 +186,8 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
               last_phase = phase;
               if (++at == ${stages}) at = 0, phase ^= 1;
             }
-            found = next;
+            found = next;${when(c`
+            found_region = p.region;`)}
           }
         if (end) break;
         from = lctx_next_block(ranges, from + 32);
@@ -196,14 +240,15 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
   __syncwarp();                                                                                 \
   if (lane < LCTX_ARRIVING) lctx_arrive(bar);
 #define LCTX_TAKE_SCORES(note)                                                                  \
-  if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ((note) >> 2) * ${tile.keys} + 2 * quad, keys); \
-  else lctx_scores(p, s, b, h, q0, q1, ((note) >> 2) * ${tile.keys} + 2 * quad);                       \
+  if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ((note) >> ${low}) * ${tile.keys} + 2 * quad, keys); \
+  else lctx_scores(p, s, b, h, q0, q1, ((note) >> ${low}) * ${tile.keys} + 2 * quad);                       \
   lctx_weights(s, x);
 #define LCTX_PACK_WEIGHTS                                                                       \
   _Pragma("unroll") for (int i = 0; i < ${tile.keys / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
     if (some) {
       lctx_wait(KEY_FULL(at), phase);
-      int note = NOTES_OF_STAGE[at];
+      int note = NOTES_OF_STAGE[at];${when(c`
+      p.region = LCTX_REGION_OF(note);`)}
       LCTX_ISSUE_LOGITS(at)
       lctx_logits_done(s);
       LCTX_FREE(KEY_FREE(at))
@@ -214,7 +259,14 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
         const u32 before_phase = phase;
         if (++at == ${stages}) at = 0, phase ^= 1;
         lctx_wait(KEY_FULL(at), phase);
-        note = NOTES_OF_STAGE[at];
+        note = NOTES_OF_STAGE[at];${when(c`
+        if (LCTX_REGION_OF(note) != p.region) {
+          /* All products with the queries before are done: the wait for their logits was above. */
+          p.region = LCTX_REGION_OF(note);
+          LCTX_FREE(QUERY_FREE(query_at))
+          if (++query_at == ${queryStages}) query_at = 0, query_phase ^= 1;
+          lctx_wait(QUERY_FULL(query_at), query_phase);
+        }`)}
         ${turn(c`lctx_meet(turn, 256);`)}
         LCTX_ISSUE_LOGITS(at)
         lctx_wait(VALUE_FULL(before), before_phase);
