@@ -39,4 +39,6 @@ export interface BlockFacts {
   readonly mask: Truth;
   /** For each region but the last, its `when` over a rectangle. */
   readonly regions: readonly Truth[];
+  /** Of pairs that the mask shows or a weight's row normaliser counts; null where the mask shows all of them. */
+  readonly counted: Pick<BlockFacts, "keys" | "queries" | "mask"> | null;
 }

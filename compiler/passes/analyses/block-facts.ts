@@ -1,10 +1,13 @@
 /** Derives the block facts of an attention from its mask and regions. */
 import type { BlockFacts } from "../../ir/block-facts.ts";
+import type { Expr } from "../../ir/expr.ts";
 import type { AttentionCore } from "../../ir/graph.ts";
+import { seenBy } from "../../ir/weighed.ts";
 import { maskBounds, risingBuffers } from "./mask-bounds.ts";
 import { keyRanges, queryRanges, type RangeOptions } from "./position-ranges.ts";
 
-type Core = Pick<AttentionCore, "mask" | "buffers" | "regions">;
+type Core = Pick<AttentionCore, "mask" | "buffers" | "regions"> &
+  Partial<Pick<AttentionCore, "score" | "weight">>;
 
 function rangeOptions(core: Core): RangeOptions {
   const rising = risingBuffers(core);
@@ -17,10 +20,17 @@ function rangeOptions(core: Core): RangeOptions {
 /** Block facts of an attention node or its gradient. */
 export function blockFacts(core: Core): BlockFacts {
   const options = rangeOptions(core);
+  const of = (mask: Expr) => ({
+    keys: keyRanges(mask, options),
+    queries: queryRanges(mask, options),
+    mask: maskBounds(mask, options.rising),
+  });
+  const weighed =
+    core.score === undefined ? null : { ...core, score: core.score, weight: core.weight ?? null };
+  const seen = weighed === null ? core.mask : seenBy(weighed);
   return {
-    keys: keyRanges(core.mask, options),
-    queries: queryRanges(core.mask, options),
-    mask: maskBounds(core.mask, options.rising),
+    ...of(core.mask),
     regions: core.regions.slice(0, -1).map(({ when }) => maskBounds(when, options.rising)),
+    counted: seen === core.mask ? null : of(seen),
   };
 }
