@@ -44,4 +44,6 @@ export interface BlockFacts extends MaskFacts {
   readonly regions: readonly Truth[];
   /** Where there are several regions, for each the facts of the pairs that are seen and its own; otherwise none. */
   readonly parts: readonly MaskFacts[];
+  /** Of pairs that the mask shows or a weight's row normaliser counts; null where the mask shows all of them. */
+  readonly counted: MaskFacts | null;
 }

@@ -7,6 +7,7 @@ import type { LaunchSizes } from "../../runtime/device/cuda/launch.ts";
 import { refer } from "../conformance/support/compare-specs.ts";
 import type { Spec } from "../conformance/support/random-specs.ts";
 import { attentionTolerances, worst } from "../conformance/support/rule-1.ts";
+import { hasWeighting, weightedTolerances } from "../conformance/support/weighted-tolerance.ts";
 import { shapeOf } from "../support/random-values.ts";
 import { switchValue } from "./named-specs.ts";
 import { pack, round, unpack, type Packed } from "./sixteen-bits.ts";
@@ -77,7 +78,8 @@ export function compareCalls(
     return [output, lse, ...gradients];
   };
   const found = run();
-  const tolerances = attentionTolerances(spec, (path) => inputs.get(path)!, results, least[element]);
+  const tolerancesOf = hasWeighting(spec) ? weightedTolerances : attentionTolerances;
+  const tolerances = tolerancesOf(spec, (path) => inputs.get(path)!, results, least[element]);
   const failures: string[] = [];
   let most = 0;
   if (twice)

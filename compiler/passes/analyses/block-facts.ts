@@ -2,10 +2,12 @@
 import type { BlockFacts, MaskFacts } from "../../ir/block-facts.ts";
 import { and, not, type Expr } from "../../ir/expr.ts";
 import type { AttentionCore } from "../../ir/graph.ts";
+import { seenBy } from "../../ir/weighed.ts";
 import { maskBounds, risingBuffers } from "./mask-bounds.ts";
 import { keyRanges, queryRanges, type RangeOptions } from "./position-ranges.ts";
 
-type Core = Pick<AttentionCore, "mask" | "buffers" | "regions">;
+type Core = Pick<AttentionCore, "mask" | "buffers" | "regions"> &
+  Partial<Pick<AttentionCore, "score" | "weight">>;
 
 function rangeOptions(core: Core): RangeOptions {
   const rising = risingBuffers(core);
@@ -29,9 +31,13 @@ const partOf = ({ mask, regions }: Core, n: number): Expr =>
 export function blockFacts(core: Core): BlockFacts {
   const options = rangeOptions(core);
   const several = core.regions.length > 1;
+  const weighed =
+    core.score === undefined ? null : { ...core, score: core.score, weight: core.weight ?? null };
+  const seen = weighed === null ? core.mask : seenBy(weighed);
   return {
     ...maskFacts(core.mask, options),
     regions: core.regions.slice(0, -1).map(({ when }) => maskBounds(when, options.rising)),
     parts: several ? core.regions.map((_, n) => maskFacts(partOf(core, n), options)) : [],
+    counted: seen === core.mask ? null : maskFacts(seen, options),
   };
 }

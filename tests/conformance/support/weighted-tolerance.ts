@@ -44,6 +44,8 @@ export function weightedTolerances(
   spec: Spec,
   get: Get,
   results: readonly Float64Tensor[],
+  /** Absolute error of a weight and of a result, where numbers have a least one. */
+  smallest: number = tiny,
 ): readonly Float64Array[] {
   const node = spec.gradient;
   const weight: Weight = node.weight ?? {
@@ -229,7 +231,7 @@ export function weightedTolerances(
             blockAmplify[earlyCount + k] = 1 + Math.max(...own.map((one) => one.ofBlock.error));
           });
         }
-        const least = tiny / (factor * unit);
+        const least = smallest / (factor * unit);
         const readAt = pairs.map(({ k, which, isEarly }, n) => {
           const read = isEarly ? "self" : which < 0 ? null : weight.cases[which]!.row;
           if (read === null || read === "self") return read === null ? null : n;
@@ -336,7 +338,7 @@ export function weightedTolerances(
   results.forEach((result, n) => {
     const bound = bounds[n]!;
     for (let i = 0; i < bound.length; i++)
-      bound[i] = unit * Math.abs(result.data[i]!) + tiny + factor * long * unit * bound[i]!;
+      bound[i] = unit * Math.abs(result.data[i]!) + smallest + factor * long * unit * bound[i]!;
   });
   return bounds;
 }

@@ -2,6 +2,7 @@
 import type { Expr } from "../../../ir/expr.ts";
 import type { AttentionGradientNode, Turn } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import type { WeighedNode } from "../../../ir/weighed.ts";
 import { exprPrinter, type ExprLeaves } from "../print-expr.ts";
 import {
   blockScope,
@@ -11,7 +12,6 @@ import {
   queryScope,
   type Pairs,
 } from "./print-pairs.ts";
-import type { WeighedNode } from "./print-weights.ts";
 
 /** A loop over vectors of queries around `body`, for an expression that needs no key but `k`. */
 function printQueries(pairs: Pairs, of: Expr, store: (value: Fragment) => Fragment): Fragment {

@@ -1,8 +1,9 @@
 /** Prints what a tile of pairs goes through in an attention with weights: scores, weights, and backward their slopes. */
-import { bool, or, type Expr } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode, LoadingPart, PairCore } from "../../../ir/graph.ts";
+import type { Expr } from "../../../ir/expr.ts";
+import type { AttentionGradientNode, LoadingPart } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
-import type { Normaliser, Weight, WeightCase } from "../../../ir/weight.ts";
+import { rowPart, weightOf, type WeighedNode } from "../../../ir/weighed.ts";
+import type { Normaliser, WeightCase } from "../../../ir/weight.ts";
 import type { ExprPrinter } from "../print-expr.ts";
 import {
   pairPrinter,
@@ -12,29 +13,6 @@ import {
   printStore,
   type Pairs,
 } from "./print-pairs.ts";
-
-/** Attention, its gradient, or what stands for a log-sum-exp: attention without values. */
-export interface WeighedNode
-  extends PairCore, Pick<AttentionNode, "site" | "score" | "weight" | "sink" | "prepended"> {
-  readonly value: AttentionNode["value"] | null;
-}
-
-/** The weight of a node; plain attention is one softmax over the pairs that the mask shows. */
-export const weightOf = (node: WeighedNode): Weight =>
-  node.weight ?? {
-    row: { guard: node.mask, score: node.score },
-    block: null,
-    cases: [{ when: bool(true), row: "self", local: false, factor: null }],
-  };
-
-/** Where a tile has anything to do: weighed pairs, and keys that the row counts. A block is in one tile whole. */
-export function seenBy(node: WeighedNode): Expr {
-  const guard = weightOf(node).row?.guard ?? null;
-  return guard === null || guard === node.mask ? node.mask : or(node.mask, guard);
-}
-
-/** The part that loads of the row's score belong to. */
-const rowPart = (node: WeighedNode): LoadingPart => (node.weight === null ? "score" : "row");
 
 const here = c`j * LCTX_QB + v`;
 const none = c`lctx_splat_real(0.0f)`;

@@ -2,6 +2,7 @@
 import type { Size } from "../../../../runtime/program.ts";
 import type { AttentionGradientNode } from "../../../ir/graph.ts";
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import { seenBy, weightOf, type WeighedNode } from "../../../ir/weighed.ts";
 import { namedKernel } from "../kernel-names.ts";
 import type { NodeKernel } from "../node-kernel.ts";
 import { rotateText } from "../rotate.ts";
@@ -21,15 +22,7 @@ import {
 } from "./attention-entry.ts";
 import { AttentionSlots, isPlainScore, pairsOf, printKnown } from "./print-pairs.ts";
 import { printSink, printSinkSlope, printTurns } from "./print-rows.ts";
-import {
-  printScoreGradients,
-  printScores,
-  printSlopes,
-  printWeights,
-  seenBy,
-  weightOf,
-  type WeighedNode,
-} from "./print-weights.ts";
+import { printScoreGradients, printScores, printSlopes, printWeights } from "./print-weights.ts";
 import { sinkText } from "./sink-text.ts";
 import { tileText } from "./tile-text.ts";
 import { weightedBackwardText } from "./weighted-backward-text.ts";

@@ -1,8 +1,15 @@
 /** Device functions of one attention's query-key pairs: mask, score, slopes, regions, and the blocks worth visiting. */
 import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts, MaskFacts, Truth } from "../../../ir/block-facts.ts";
-import { real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
-import type { AttentionGradientNode, AttentionNode, Axis, Node, PairCore } from "../../../ir/graph.ts";
+import { bool, real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
+import type {
+  AttentionGradientNode,
+  AttentionNode,
+  Axis,
+  LoadingPart,
+  Node,
+  PairCore,
+} from "../../../ir/graph.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
@@ -17,14 +24,20 @@ export type AnyAttention = AttentionNode | AttentionGradientNode;
 /** Axes [b, rows, …] of a side. */
 type Sided = Pick<Node, "axes">;
 
+export interface MoreFunction {
+  readonly name: Fragment;
+  readonly of: "pair" | "logit" | "head";
+  readonly value: Expr;
+}
+
 /** What the functions are made of: an attention, its gradient, or a fold over pairs. */
 export type PairSource = Pick<PairCore, "mask" | "buffers"> & {
   readonly regions: readonly { readonly query: Sided; readonly key: Sided; readonly when: Expr }[];
   /** Real over the logit: the score, or the body of a fold. */
   readonly score: Expr;
   readonly sink?: Expr | null;
-  /** Further functions: `(p, b, h, q, k)` of a pair, `(p, b, h)` of a head, of the expression's type. */
-  readonly more?: readonly { readonly name: Fragment; readonly of: "pair" | "head"; readonly value: Expr }[];
+  /** Further functions: `(p, b, h, q, k)` of a pair, `(p, s, …)` with its logit, `(p, b, h)` of a head, of the expression's type. */
+  readonly more?: readonly MoreFunction[];
 } & Partial<Pick<AttentionGradientNode, "scoreSlope" | "bufferGradients">>;
 
 /** Text and arguments that a kernel skeleton puts together. */
@@ -66,6 +79,8 @@ export interface CudaPairs {
     readonly loads: readonly number[];
     readonly sinkLoads: readonly number[];
   }[];
+  /** Which expression each load is of. */
+  readonly parts: readonly LoadingPart[];
   /** True when places of the score's loads differ by query, so sums are kept for each row of a lane. */
   readonly placesByQuery: boolean;
 }
@@ -185,22 +200,23 @@ export function cudaPairs(
   );
   for (const { name, of, value } of node.more ?? [])
     functions.push(
-      of === "pair"
-        ? c`${pairHead(typeNames[value.type], name, false)}  (void)q, (void)k;\n${returns(value, pairIndices)}`
+      of !== "head"
+        ? c`${pairHead(typeNames[value.type], name, of === "logit")}  (void)q, (void)k${of === "logit" ? c`, (void)s` : c``};\n${returns(value, pairIndices, of === "logit")}`
         : c`LCTX_DEVICE ${typeNames[value.type]} ${name}(const lctx_pairs &p, int b, int h) {\n${returns(value, ["h"])}`,
     );
   const trained: { buffer: number; elements: LaunchSize; loads: number[]; sinkLoads: number[] }[] = [];
+  const parts: LoadingPart[] = [];
   let placesByQuery = false;
   if (node.scoreSlope !== undefined) {
     functions.push(
       c`${pairHead(c`float`, c`lctx_slope`, true)}  (void)q, (void)k, (void)s;\n${returns(node.scoreSlope, pairIndices, true)}`,
     );
-    let count = 0;
     for (const { buffer, loads } of node.bufferGradients ?? []) {
       const table = tables[buffer]!;
       const own: { readonly loads: number[]; readonly sinkLoads: number[] } = { loads: [], sinkLoads: [] };
       for (const { indices, slope, part } of loads) {
-        if (part === "score") placesByQuery ||= indices.some(readsQuery);
+        const count = parts.push(part) - 1;
+        if (part !== "sink") placesByQuery ||= indices.some(readsQuery);
         const printer = cudaPrinter(leaves(pairIndices, false), "e");
         const place = flatPlace(
           table,
@@ -210,7 +226,7 @@ export function cudaPairs(
           c`${pairHead(c`int`, identifier("lctx_place", count), false)}  (void)q, (void)k;\n${unused}${printer.take()}  return ${table.rowPlace} + ${place};\n}\n`,
           c`${pairHead(c`float`, identifier("lctx_place_slope", count), true)}  (void)q, (void)k, (void)s;\n${returns(slope, pairIndices, true)}`,
         );
-        (part === "sink" ? own.sinkLoads : own.loads).push(count++);
+        (part === "sink" ? own.sinkLoads : own.loads).push(count);
       }
       trained.push({ buffer, elements: table.elements, ...own });
     }
@@ -278,6 +294,7 @@ export function cudaPairs(
     start,
     sinks: sink !== null,
     trained,
+    parts,
     placesByQuery,
   };
 }

@@ -1,7 +1,7 @@
 /** Sizes of an attention's operands, as far as they are known before a launch. */
 import type { LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
-import { someExpr } from "../../../ir/expr.ts";
+import { someExpr, type Expr } from "../../../ir/expr.ts";
 import type { AttentionCore, Axis, NodeBase } from "../../../ir/graph.ts";
 
 /** What sizes are read of: an attention, its gradient, or a fold that takes its keys for values. */
@@ -22,25 +22,36 @@ function fixed(axis: Axis, site: string): number {
   return axis.size.value;
 }
 
-/** What of a node no kernel for GPUs says yet, or null. */
-function unsaid(node: ShapedPairs): string | null {
+/** What of a node only kernels that weigh take, or null for plain attention. */
+export function weighing(node: Pick<ShapedPairs, "weight" | "regions">): string | null {
   if (node.weight !== null) return "a weight";
   return node.regions.some(({ turn }) => turn !== null) ? "queries turned by blocks of keys" : null;
 }
 
-/**
- * Sizes of an attention's operands. Throws for a node that no kernel for GPUs takes, and where text comes after learned
- * rows and the mask asks for the length.
- */
+/** Every expression of a node that is asked of a pair or a row. */
+function exprsOf(node: ShapedPairs): readonly Expr[] {
+  const { weight } = node;
+  const normalisers = [weight?.row ?? null, weight?.block?.inner ?? null];
+  return [
+    node.mask,
+    node.score,
+    ...(node.sink === null ? [] : [node.sink]),
+    ...node.regions.flatMap(({ when, turn }) =>
+      turn === null ? [when] : [when, turn.position, turn.angle, turn.scale],
+    ),
+    ...normalisers.flatMap((of) => (of === null ? [] : [of.guard, of.score])),
+    ...(weight?.cases ?? []).flatMap(({ when, factor }) => (factor === null ? [when] : [when, factor])),
+  ];
+}
+
+/** Sizes of an attention's operands. Throws where text comes after learned rows and an expression asks for the length. */
 export function shapeOf(node: ShapedPairs): AttentionShape {
-  const missing = unsaid(node);
-  if (missing !== null) throw new Error(`${node.site}: attention with ${missing} runs on the CPU only`);
   const query = node.regions[0]!.query.axes;
   const value = node.value.axes;
   const size = value[1]!.size;
-  const sink = node.sink === null ? [] : [node.sink];
-  const exprs = [node.mask, node.score, ...sink, ...node.regions.map(({ when }) => when)];
-  const asksLength = exprs.some((e) => someExpr(e, (part) => part.kind === "size" && part.name === "length"));
+  const asksLength = exprsOf(node).some((e) =>
+    someExpr(e, (part) => part.kind === "size" && part.name === "length"),
+  );
   if (size.kind === "length" && size.plus !== 0 && asksLength)
     throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
   return {

@@ -1,5 +1,6 @@
 /** Gradients of tables that scores load: exact sums, so that their bits do not depend on the order of blocks. */
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import type { LoadingPart } from "../../../ir/graph.ts";
 import type { CudaPairs } from "./pairs.ts";
 
 /** 64-bit counters an element's sum is kept in. */
@@ -42,6 +43,12 @@ LCTX_DEVICE void lctx_flush_share(unsigned long long *bins, int place, float sum
 }
 `;
 
+/** Of what a pair of an attention with a weight gives its expressions (`lctx_given`), the share of one of them. */
+function shareOf(part: LoadingPart): Fragment {
+  if (typeof part === "number") return c`share.chosen == ${part} ? share.factor : 0.0f`;
+  return part === "block" ? c`share.block` : c`share.row`;
+}
+
 export interface TrainedText {
   /** `lctx_trained` (pointers to bins), `lctx_shares` and the functions of the backward pass over them. */
   readonly functions: Fragment;
@@ -51,16 +58,22 @@ export interface TrainedText {
 }
 
 /**
- * Text for the tables that loads of an expression train; with `of` null it holds nothing and does nothing. With two
+ * Text for the tables that loads of an expression train, with `weight` of all but the sink; with `of` null it holds nothing
+ * and does nothing. With two
  * `rows`, a lane keeps the sums of its two rows apart (`row` says which): then a place that follows the row stays.
  */
-export function trainedText(pairs: CudaPairs, of: "score" | "sink" | null, rows: 1 | 2 = 1): TrainedText {
+export function trainedText(
+  pairs: CudaPairs,
+  of: "score" | "sink" | "weight" | null,
+  rows: 1 | 2 = 1,
+): TrainedText {
   const tables = of === null ? [] : pairs.trained;
   const loads = tables.flatMap(({ loads: score, sinkLoads }, t) =>
-    (of === "score" ? score : sinkLoads).map((load) => ({ load, t })),
+    (of === "sink" ? sinkLoads : score).map((load) => ({ load, t })),
   );
   const take = loads.map(({ load, t }, n) => {
     const own = rows === 1 ? c`${n}` : c`${2 * n} + row`;
+    const share = of === "weight" ? shareOf(pairs.parts[load]!) : c`share`;
     return c`  {
     const int at = ${identifier("lctx_place", load)}(p, b, h, q, k);
     if (at != o.place[${own}]) {
@@ -68,7 +81,8 @@ export function trainedText(pairs: CudaPairs, of: "score" | "sink" | null, rows:
       o.place[${own}] = at;
       o.sum[${own}] = 0.0f;
     }
-    if (share != 0.0f) o.sum[${own}] += share * ${identifier("lctx_place_slope", load)}(p, s, b, h, q, k);
+    const float given = ${share};
+    if (given != 0.0f) o.sum[${own}] += given * ${identifier("lctx_place_slope", load)}(p, s, b, h, q, k);
   }
 `;
   });
@@ -88,7 +102,7 @@ LCTX_DEVICE void lctx_start_shares(lctx_shares &o) {
 #pragma unroll
   for (int n = 0; n < ${most}; n++) o.place[n] = -1, o.sum[n] = 0.0f;
 }
-LCTX_DEVICE void lctx_take_share(lctx_shares &o, const lctx_trained &to, const lctx_pairs &p, int row, float share, float s,
+LCTX_DEVICE void lctx_take_share(lctx_shares &o, const lctx_trained &to, const lctx_pairs &p, int row, ${of === "weight" ? c`const lctx_given &` : c`float `}share, float s,
                                  int b, int h, int q, int k) {
   (void)o, (void)to, (void)p, (void)row, (void)share, (void)s, (void)b, (void)h, (void)q, (void)k;
 ${joinFragments(take, c``)}}

@@ -9,7 +9,7 @@ import type {
 } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
-import { shapeOf, type AttentionShape, type ShapedPairs } from "../attention/shape.ts";
+import { shapeOf, weighing, type AttentionShape, type ShapedPairs } from "../attention/shape.ts";
 import { cudaPairs, type CudaPairs, type PairSource } from "../attention/pairs.ts";
 import { sinkText } from "../attention/sink.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
@@ -77,7 +77,11 @@ export class CallPlan {
     element: AttentionElement,
     buffers: number,
     values = true,
+    /** Whether its kernels take weights and turned queries. */
+    weighs = false,
   ) {
+    const more = weighs ? null : weighing(node);
+    if (more !== null) throw new Error(`${node.site}: pairs with ${more} run on the CPU only`);
     this.#node = node;
     this.#values = values;
     this.#firstTable = 2 * node.regions.length + (values ? 1 : 0);
@@ -112,6 +116,14 @@ export class CallPlan {
     return depthRows * stride(this.#depthPadded) + widthRows * stride(this.#widthPadded) + extra + floats * 4;
   }
 
+  get padded(): { readonly depth: number; readonly width: number } {
+    return { depth: this.#depthPadded, width: this.#widthPadded };
+  }
+
+  get element(): AttentionElement {
+    return this.#element;
+  }
+
   /** Fewest columns of a product: one matrix instruction for 16 bits, one group of 8 for f32. */
   get fewest(): number {
     return this.#element === "f32" ? 8 : 16;
@@ -127,13 +139,13 @@ export class CallPlan {
     const found = choices.find((choice) => bytes(choice) <= mostShared);
     if (found === undefined)
       throw new DoesNotFit(
-        `${this.#node.site}: ${this.#node.regions.length} rotation regions of head size ${this.shape.depth} do not fit in shared memory`,
+        `${this.#node.site}: ${this.#node.regions.length} rotation regions of head size ${this.shape.depth} and values of ${this.shape.width} do not fit in shared memory`,
       );
     return found;
   }
 
-  /** Text before the entry. */
-  prelude(plan: KernelPlan): Fragment {
+  /** Text before the entry: constants, functions of pairs, tiles, the walk over blocks, and logits where they are wanted. */
+  prelude(plan: KernelPlan, logits = logitsText): Fragment {
     const { shape, pairs } = this;
     const element = this.#element;
     const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
@@ -146,7 +158,7 @@ constexpr int kKeys = ${plan.keys}, kQueries = ${plan.queries}, kStages = ${plan
 constexpr float kScale = ${cudaLiteral(this.#node.scale)};
 constexpr bool kScored = ${flag(pairs.scored)}, kAsksAny = ${flag(pairs.asksAny)}, kSinks = ${flag(pairs.sinks)};
 constexpr bool kWantsKey = ${flag(plan.wantsKey)}, kWantsValue = ${flag(plan.wantsValue)}, kTrainsTables = ${flag(plan.trains)};
-${pairs.functions}${sinkText}${tilesText(element)}${walkText}${logitsText}`;
+${pairs.functions}${sinkText}${tilesText(element)}${walkText}${logits}`;
   }
 
   /** Parameters and statements that fill `p` and `a`, and their arguments. */

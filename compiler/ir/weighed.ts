@@ -1,0 +1,29 @@
+/** Every attention as one with a weight: plain attention is one softmax over the pairs that its mask shows. */
+import { bool, or, type Expr } from "./expr.ts";
+import type { AttentionNode, LoadingPart, PairCore } from "./graph.ts";
+import type { Weight } from "./weight.ts";
+
+/** Attention, its gradient, or what stands for a log-sum-exp: attention without values. */
+export interface WeighedNode
+  extends PairCore, Pick<AttentionNode, "site" | "score" | "weight" | "sink" | "prepended"> {
+  readonly value: AttentionNode["value"] | null;
+}
+
+type Weighed = Pick<WeighedNode, "mask" | "score" | "weight">;
+
+/** The weight of a node; plain attention is one softmax over the pairs that the mask shows. */
+export const weightOf = (node: Weighed): Weight =>
+  node.weight ?? {
+    row: { guard: node.mask, score: node.score },
+    block: null,
+    cases: [{ when: bool(true), row: "self", local: false, factor: null }],
+  };
+
+/** Where a tile has anything to do: weighed pairs, and keys that the row counts. A block is in one tile whole. */
+export function seenBy(node: Weighed): Expr {
+  const guard = weightOf(node).row?.guard ?? null;
+  return guard === null || guard === node.mask ? node.mask : or(node.mask, guard);
+}
+
+/** The part that loads of the row's score belong to. */
+export const rowPart = (node: Weighed): LoadingPart => (node.weight === null ? "score" : "row");

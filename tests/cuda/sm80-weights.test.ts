@@ -1,0 +1,54 @@
+/** The sm_80 kernels of weights, sinks and turned queries, run on the host thread by thread, against the interpreter: forward and gradients. */
+import { describe, expect, it } from "vitest";
+import {
+  attentionBackwardCall,
+  attentionForwardCall,
+} from "../../compiler/backends/cuda/sm80/attention-call.ts";
+import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
+import { DoesNotFit } from "../../compiler/backends/cuda/sm80/call-plan.ts";
+import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
+import { randomWeightedSpecs } from "../conformance/support/random-weighted-specs.ts";
+import type { Spec } from "../conformance/support/random-specs.ts";
+import type { CudaCall } from "../../runtime/device/cuda/launch.ts";
+import { compareCalls, type RunCall } from "./check-calls.ts";
+import { compileForHost } from "./host-device.ts";
+
+const seed = Number(process.env["LCTX_SEED"] ?? Math.floor(Math.random() * 2 ** 20));
+const count = Number(process.env["LCTX_CUDA_SPECS"] ?? 8);
+
+/** Calls of a spec; null where the largest heads do not fit. */
+function callsOf(spec: Spec, element: AttentionElement): readonly [CudaCall, CudaCall] | null {
+  try {
+    return [
+      attentionForwardCall(spec.attention, blockFacts(spec.attention), element),
+      attentionBackwardCall(spec.gradient, blockFacts(spec.gradient), element),
+    ];
+  } catch (error) {
+    if (!(error instanceof DoesNotFit)) throw error;
+    expect(spec.attention.regions[0]!.query.axes[3]!.size).not.toEqual({ kind: "fixed", value: 1 });
+    return null;
+  }
+}
+
+describe(`weights and turns of sm_80 on the host: ${count} random specs an element, LCTX_SEED=${seed}`, () => {
+  const specs = randomWeightedSpecs(8 * count, seed)
+    .filter(({ sizes }) => sizes.length <= 130)
+    .slice(0, count);
+  it.each(["f32", "bf16", "f16"] as const)("%s (not run without g++)", { timeout: 240_000 }, (element) => {
+    const planned = specs.flatMap((spec) => {
+      const calls = callsOf(spec, element);
+      return calls === null ? [] : [{ spec, calls }];
+    });
+    expect(planned.length).toBeGreaterThan(specs.length * 0.8);
+    const compiled = compileForHost(planned.flatMap(({ calls }) => calls));
+    if (compiled === null) return;
+    const runs = compiled.map(
+      (run): RunCall =>
+        (buffers, _, sizes) =>
+          run(buffers, sizes),
+    );
+    expect(
+      planned.flatMap(({ spec }, n) => compareCalls(spec, element, runs[2 * n]!, runs[2 * n + 1]!).failures),
+    ).toEqual([]);
+  });
+});
