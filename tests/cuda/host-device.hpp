@@ -32,9 +32,9 @@ template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
-static inline unsigned long long atomicAdd(unsigned long long *at, unsigned long long x) {
-  const unsigned long long old = *at;
-  *at += x;
+template <typename T, typename X> static inline T atomicAdd(T *at, X x) {
+  const T old = *at;
+  *at += (T)x;
   return old;
 }
 
