@@ -13,6 +13,7 @@
 #define __global__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __shared__ static
 #define LCTX_HOST_STACK (256 << 10)
 
 struct host_index { int x, y, z; };
