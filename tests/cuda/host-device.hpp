@@ -13,6 +13,7 @@
 #define __global__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __shared__ static
 #define LCTX_HOST_STACK (256 << 10)
 
 struct host_index { int x, y, z; };
@@ -32,9 +33,9 @@ template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
-static inline unsigned long long atomicAdd(unsigned long long *at, unsigned long long x) {
-  const unsigned long long old = *at;
-  *at += x;
+template <typename T, typename X> static inline T atomicAdd(T *at, X x) {
+  const T old = *at;
+  *at += (T)x;
   return old;
 }
 

@@ -15,7 +15,7 @@ import { lowerAttention, type LoweredAttention } from "../../compiler/lower/atte
 import { leaf } from "../conformance/support/random-specs.ts";
 import { diskHost, root } from "../support/check-text.ts";
 import { fillTensor, randomNumbers } from "../support/random-values.ts";
-import { methodSetting } from "./support.ts";
+import { methodSetting } from "./method-setting.ts";
 
 export interface Shape {
   readonly heads: number;

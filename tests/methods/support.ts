@@ -3,8 +3,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Model } from "../../compiler/check/model/model.ts";
-import type { MethodValue } from "../../compiler/check/static-value.ts";
 import { checkFile, root } from "../support/check-text.ts";
+
+export { methodSetting } from "./method-setting.ts";
 
 const folder = join(root, "examples");
 
@@ -24,13 +25,6 @@ export function exampleModel(name: string, settings: Readonly<Record<string, num
   expect(plain.length).toBe(1);
   const overrides = Object.entries(settings).map(([key, value]) => `${plain[0]!.name}.${key}=${value}`);
   return [...checkFile(path, overrides).project!.models.values()][0]!;
-}
-
-/** A setting of a model that is a method: its attention, its rotation. */
-export function methodSetting(model: Model, name: string): MethodValue {
-  const value = model.settings.arguments.get(name);
-  if (value?.kind !== "method") throw new Error(`${model.name} has no ${name}`);
-  return value;
 }
 
 /** The largest difference between two lists of numbers; NaN counts as infinite. */

@@ -7,13 +7,16 @@ import type { Diagnostic } from "../../compiler/diagnostics/diagnostic.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 
+/** Beside the bundle of a bench, or in the checkout. */
+const library = [join(import.meta.dirname, "stdlib"), join(root, "stdlib")].find(existsSync) ?? "";
+
 const readIfThere = (path: string): string | null => (existsSync(path) ? readFileSync(path, "utf8") : null);
 
 export const diskHost: SourceHost = {
   read: readIfThere,
-  library: (parts) => readIfThere(`${join(root, "stdlib", ...parts.slice(1))}.lctx`),
+  library: (parts) => readIfThere(`${join(library, ...parts.slice(1))}.lctx`),
   libraryFiles: () =>
-    readdirSync(join(root, "stdlib"), { recursive: true, encoding: "utf8" })
+    readdirSync(library, { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".lctx"))
       .map((name) => ["std", ...name.slice(0, -".lctx".length).split(sep)]),
 };

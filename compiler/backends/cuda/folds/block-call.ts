@@ -10,7 +10,9 @@ import { scalarPrelude } from "../scalar-prelude.ts";
 const threads = 256;
 
 /** How a block is folded from its first position on, and what becomes of the whole. What is not a number stays. */
-const folds: Readonly<Record<BlockReduceNode["op"], { readonly step: Fragment; readonly end: Fragment }>> = {
+export const folds: Readonly<
+  Record<BlockReduceNode["op"], { readonly step: Fragment; readonly end: Fragment }>
+> = {
   sum: { step: c`own + x`, end: c`own` },
   mean: { step: c`own + x`, end: c`own / (float)count` },
   max: { step: c`x > own || x != x ? x : own`, end: c`own` },
@@ -18,7 +20,7 @@ const folds: Readonly<Record<BlockReduceNode["op"], { readonly step: Fragment; r
 };
 
 /** Elements before, along and after an axis. */
-function around(axes: readonly Axis[], name: string): readonly [LaunchSize, LaunchSize, LaunchSize] {
+export function around(axes: readonly Axis[], name: string): readonly [LaunchSize, LaunchSize, LaunchSize] {
   const at = axes.findIndex((axis) => axis.name === name);
   const all = axes.map((axis) => axisExtent(axis.size));
   return [["*", 1, ...all.slice(0, at)], all[at]!, ["*", 1, ...all.slice(at + 1)]];

@@ -11,7 +11,9 @@ import { elementText, type AttentionElement } from "../element.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { CallPlan, plainPlan, rows, threads } from "../sm80/call-plan.ts";
 import { tilesText } from "../sm80/tiles.ts";
-import { foldLoopText, foldStart, foldText, logSumExpText } from "./fold-text.ts";
+import { isTokenAxis } from "../../../ir/graph-axes.ts";
+import { lastRows } from "../../../passes/analyses/row-window.ts";
+import { foldLoopText, foldStart, foldText, joinPiecesText, logSumExpText } from "./fold-text.ts";
 import { foldTargets, type FoldForm } from "./targets.ts";
 
 const pointer = (buffer: number): CudaArgument => ({ kind: "pointer", buffer });
@@ -27,6 +29,17 @@ interface Tiles {
   readonly sharedBytes: number;
   /** Text before the entry. */
   readonly prelude: Fragment;
+}
+
+/** Tiles of keys that one block of threads takes where few rows see anything. */
+const pieceTiles = 16;
+
+/** The first row of a text that sees anything, where those after it fit into one tile; null when more may. */
+function windowOf(node: PairCore): { readonly first: LaunchSize; readonly count: number } | null {
+  if (!isTokenAxis(node.regions[0]!.query.axes[1]!)) return null;
+  const count = lastRows(node.mask);
+  if (count === null || count > rows) return null;
+  return { first: ["max", 0, ["-", ["-", "length", count], "query-start"]], count };
 }
 
 interface Walk {
@@ -81,23 +94,91 @@ const body = (
  */
 export function logSumExpCall(node: LogSumExpNode, facts: BlockFacts, element: AttentionElement): CudaCall {
   const walk: Walk = { byQueries: true, form: "rows", exclusive: true };
-  const { plan, prelude, sharedBytes } = tilesOf(node, node.score, null, facts, element, walk);
+  const { plan, prelude, columns, sharedBytes } = tilesOf(node, node.score, null, facts, element, walk);
   const operands = plan.operands();
-  const entry = c`lctx_log_sum_exp_rows`;
-  const text = c`${prelude}${logSumExpText}
-extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${operands.parameters}float *lse) {
-${body(operands.build, c`lctx_log_sum_exp(p, a, lse, lctx_memory, blockIdx.z, blockIdx.y, gridDim.x - 1 - blockIdx.x);`)}`;
+  const result = operandCount(node);
+  const window = windowOf(node);
+  const kernel = (entry: Fragment, more: Fragment, call: Fragment) => ({
+    entry: entry.text,
+    text: c`${prelude}${logSumExpText}
+extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${operands.parameters}${more}) {
+${body(operands.build, call)}`.text,
+    architecture: "sm_80" as const,
+  });
+  const { heads, queries, keys } = plan.shape;
+  if (window === null) {
+    plan.add(
+      kernel(
+        c`lctx_log_sum_exp_rows`,
+        c`float *lse`,
+        c`lctx_log_sum_exp(p, a, lse, lctx_memory, blockIdx.z, blockIdx.y, gridDim.x - 1 - blockIdx.x);`,
+      ),
+      {
+        label: `${node.site}: log-sum-exp`,
+        grid: [["ceil-div", queries, rows], heads, "batch"],
+        threads,
+        sharedBytes,
+        arguments: [...operands.arguments, pointer(result)],
+      },
+    );
+    return plan.call;
+  }
+  // Few rows over all keys: pieces of the keys side by side, then joined.
+  const pieces: LaunchSize = ["ceil-div", keys, columns * pieceTiles];
+  const parts = plan.addScratch(["*", 4 * 2 * rows * heads, "batch", pieces]);
+  addFill(plan, node.site, c`(-LCTX_INF)`, result, ["*", "batch", queries, heads]);
   plan.add(
-    { entry: entry.text, text: text.text, architecture: "sm_80" },
+    kernel(
+      c`lctx_log_sum_exp_pieces`,
+      c`float *parts, int first`,
+      c`lctx_log_sum_exp_piece(p, a, parts, lctx_memory, blockIdx.z, blockIdx.y, first, ${pieceTiles});`,
+    ),
     {
-      label: `${node.site}: log-sum-exp`,
-      grid: [["ceil-div", plan.shape.queries, rows], plan.shape.heads, "batch"],
+      label: `${node.site}: log-sum-exp by pieces of the keys`,
+      grid: [pieces, heads, "batch"],
       threads,
       sharedBytes,
-      arguments: [...operands.arguments, pointer(operandCount(node))],
+      arguments: [...operands.arguments, pointer(parts), whole(window.first)],
+    },
+  );
+  const join = c`lctx_log_sum_exp_join`;
+  const text = c`${scalarPrelude("accurate")}${elementText(element)}${tilesText(element)}${joinPiecesText}
+extern "C" __global__ void ${join}(const float *parts, float *lse, int queries, int first, int pieces) {
+  lctx_join_pieces(parts, lse, ${heads}, queries, first, pieces);
+}
+`;
+  plan.add(
+    { entry: join.text, text: text.text, architecture: "sm_80" },
+    {
+      label: `${node.site}: log-sum-exp of pieces`,
+      grid: [["ceil-div", rows, 4], heads, "batch"],
+      threads,
+      sharedBytes: 0,
+      arguments: [pointer(parts), pointer(result), whole(queries), whole(window.first), whole(pieces)],
     },
   );
   return plan.call;
+}
+
+/** A launch that writes one number to all elements. */
+function addFill(plan: CallPlan, site: string, value: Fragment, to: number, count: LaunchSize): void {
+  const entry = c`lctx_fold_start`;
+  const text = c`${scalarPrelude("accurate")}
+extern "C" __global__ void ${entry}(float *to, int count) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < count) to[i] = ${value};
+}
+`;
+  plan.add(
+    { entry: entry.text, text: text.text, architecture: "sm_80" },
+    {
+      label: `${site}: start of a fold`,
+      grid: [["ceil-div", count, threads], 1, 1],
+      threads,
+      sharedBytes: 0,
+      arguments: [pointer(to), whole(count)],
+    },
+  );
 }
 
 /**
@@ -109,10 +190,10 @@ ${body(operands.build, c`lctx_log_sum_exp(p, a, lse, lctx_memory, blockIdx.z, bl
  */
 export function pairReduceCall(node: PairReduceNode, facts: BlockFacts, element: AttentionElement): CudaCall {
   const heads = node.regions[0]!.query.axes[2]!.size;
-  const { form, exclusive, place } = foldTargets(node, heads.kind === "fixed" ? heads.value : 0);
+  const { form, exclusive, ownHead, place } = foldTargets(node, heads.kind === "fixed" ? heads.value : 0);
   const byQueries = form !== "columns";
   const walk = { byQueries, form, exclusive };
-  const { plan, prelude, sharedBytes } = tilesOf(node, node.body, place, facts, element, walk);
+  const { plan, prelude, columns, sharedBytes } = tilesOf(node, node.body, place, facts, element, walk);
   const operands = plan.operands();
   const result = operandCount(node);
   const extents = node.axes.slice(1).map((axis) => axisExtent(axis.size));
@@ -120,7 +201,10 @@ export function pairReduceCall(node: PairReduceNode, facts: BlockFacts, element:
     ["*", 1, ...extents],
     ["*", "batch", ...extents],
   ];
-  const exact = node.op === "sum" && !exclusive;
+  // Few rows: pieces of the keys side by side. A diagonal of theirs crosses two tiles, and two shares need no order.
+  const window = form === "distances" ? windowOf(node) : null;
+  const plain = window !== null && window.count <= columns && ownHead;
+  const exact = node.op === "sum" && !exclusive && !plain;
   const launch = (label: string, count: LaunchSize) => ({
     label: `${node.site}: ${label}`,
     grid: [["ceil-div", count, threads], 1, 1] as const,
@@ -128,31 +212,33 @@ export function pairReduceCall(node: PairReduceNode, facts: BlockFacts, element:
     sharedBytes: 0,
   });
   const bins = exact ? plan.addScratch(["*", all!, binsPerElement * 8], true) : null;
-  if (!exact) {
-    const entry = c`lctx_fold_start`;
-    const text = c`${scalarPrelude("accurate")}
-extern "C" __global__ void ${entry}(float *to, int count) {
-  const int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < count) to[i] = ${foldStart(node.op)};
-}
-`;
-    plan.add(
-      { entry: entry.text, text: text.text, architecture: "sm_80" },
-      { ...launch("start of a fold", all!), arguments: [pointer(result), whole(all!)] },
-    );
-  }
+  if (!exact) addFill(plan, node.site, foldStart(node.op), result, all!);
   const entry = c`lctx_fold_pairs`;
-  const text = c`${prelude}${exactText}${foldText(node.op)}
-extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${operands.parameters}void *to, int elements) {
-${body(operands.build, c`lctx_fold(p, a, to, elements, lctx_memory, blockIdx.z, blockIdx.y, gridDim.x - 1 - blockIdx.x);`)}`;
+  const range =
+    window === null
+      ? c`(gridDim.x - 1 - blockIdx.x) * LCTX_ROWS, 0, LCTX_NO_BLOCK`
+      : c`first, blockIdx.x * ${pieceTiles}, (blockIdx.x + 1) * ${pieceTiles}`;
+  const text = c`${prelude}${exactText}${foldText(node.op, plain)}
+extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${operands.parameters}void *to, int elements${window === null ? c`` : c`, int first`}) {
+${body(operands.build, c`lctx_fold(p, a, to, elements, lctx_memory, blockIdx.z, blockIdx.y, ${range});`)}`;
+  const { heads: ownHeads, queries, keys } = plan.shape;
+  const blocks: LaunchSize =
+    window === null
+      ? ["ceil-div", byQueries ? queries : keys, rows]
+      : ["ceil-div", keys, columns * pieceTiles];
   plan.add(
     { entry: entry.text, text: text.text, architecture: "sm_80" },
     {
       label: `${node.site}: ${node.op} over pairs by ${form}`,
-      grid: [["ceil-div", byQueries ? plan.shape.queries : plan.shape.keys, rows], plan.shape.heads, "batch"],
+      grid: [blocks, ownHeads, "batch"],
       threads,
       sharedBytes,
-      arguments: [...operands.arguments, pointer(bins ?? result), whole(one!)],
+      arguments: [
+        ...operands.arguments,
+        pointer(bins ?? result),
+        whole(one!),
+        ...(window === null ? [] : [whole(window.first)]),
+      ],
     },
   );
   if (bins !== null) {

@@ -54,27 +54,28 @@ LCTX_DEVICE void lctx_start_side(lctx_element *to, const lctx_operands &a, bool 
                                                 (queries ? a.query[r] : a.key[r]) + (row * heads + head) * kDepth,
                                                 heads * kDepth, count);
 }
+/* Rows from \`first\` on, at most a tile of them, by tiles from ... to - 1 of the other side. */
 template <typename Take>
-LCTX_DEVICE void lctx_tiles(const lctx_pairs &p, const lctx_operands &a, unsigned char *memory, int b, int h, int block,
-                            const Take &take) {
+LCTX_DEVICE void lctx_tiles(const lctx_pairs &p, const lctx_operands &a, unsigned char *memory, int b, int h, int first,
+                            int from, int to, const Take &take) {
   lctx_element *rows = (lctx_element *)memory, *stages = rows + kRegions * LCTX_ROWS * LCTX_STRIDE(kDepthPadded);
   constexpr int kTile = kRegions * kColumns * LCTX_STRIDE(kDepthPadded);
-  const int first = block * LCTX_ROWS, all = kByQueries ? a.queries : a.keys, other = kByQueries ? a.keys : a.queries;
+  const int all = kByQueries ? a.queries : a.keys, other = kByQueries ? a.keys : a.queries;
   const int count = min(LCTX_ROWS, all - first), shift = kByQueries ? 0 : p.start;
   lctx_tile x;
   x.b = b, x.h = h, x.row0 = (kByQueries ? p.start : 0) + first, x.row_end = x.row0 + count, x.early = false;
   const int r0 = x.row0, r1 = x.row_end - 1;
   const lctx_ranges seen = kByQueries ? lctx_key_ranges(p, b, h, r0, r1, kColumns) : lctx_query_ranges(p, b, h, r0, r1, kColumns);
   lctx_walk walk = lctx_start_walk();
-  int at = lctx_next_seen<kByQueries>(walk, p, seen, b, h, r0, r1, 0, kColumns, other), stage = 0;
+  int at = lctx_next_seen<kByQueries>(walk, p, seen, b, h, r0, r1, from, kColumns, other), stage = 0;
   /* Rows that see nothing cost no more than this. */
-  if (at == LCTX_NO_BLOCK) return;
+  if (at >= to) return;
   lctx_start_side<LCTX_ROWS>(rows, a, kByQueries, b, h, first, count);
   lctx_start_side<kColumns>(stages, a, !kByQueries, b, h, at * kColumns, min(kColumns, other - at * kColumns));
   lctx_copies_end();
-  while (at != LCTX_NO_BLOCK) {
+  while (at < to) {
     const int next = lctx_next_seen<kByQueries>(walk, p, seen, b, h, r0, r1, at + 1, kColumns, other);
-    if (next != LCTX_NO_BLOCK)
+    if (next < to)
       lctx_start_side<kColumns>(stages + (stage ^ 1) * kTile, a, !kByQueries, b, h, next * kColumns,
                                 min(kColumns, other - next * kColumns));
     lctx_copies_end();
@@ -105,12 +106,12 @@ LCTX_DEVICE bool lctx_shows(const lctx_pairs &p, const lctx_tile &x, int row, in
 }
 `;
 
-/** Of each row: the log-sum-exp of its scores, [b, t, h]. */
+/** Of each row: the log-sum-exp of its scores, [b, t, h]; of a piece of the keys, its largest score and the sum relative to it. */
 export const logSumExpText: Fragment = c`
-LCTX_DEVICE void lctx_log_sum_exp(const lctx_pairs &p, const lctx_operands &a, float *lse, unsigned char *memory, int b,
-                                  int h, int block) {
-  float most[2] = {-LCTX_INF, -LCTX_INF}, total[2] = {0.0f, 0.0f};
-  lctx_tiles(p, a, memory, b, h, block, [&](float (&s)[kColumns / 8][4], const lctx_tile &x) {
+LCTX_DEVICE void lctx_row_parts(const lctx_pairs &p, const lctx_operands &a, unsigned char *memory, int b, int h, int first,
+                                int from, int to, float (&most)[2], float (&total)[2]) {
+  most[0] = most[1] = -LCTX_INF, total[0] = total[1] = 0.0f;
+  lctx_tiles(p, a, memory, b, h, first, from, to, [&](float (&s)[kColumns / 8][4], const lctx_tile &x) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       float top = most[i], sum = 0.0f;
@@ -135,19 +136,68 @@ LCTX_DEVICE void lctx_log_sum_exp(const lctx_pairs &p, const lctx_operands &a, f
 #pragma unroll
   for (int i = 0; i < 2; i++) {
     const float top = lctx_row_max(most[i]), safe = top == -LCTX_INF ? 0.0f : top;
-    const float sum = lctx_row_sum(total[i] * lctx_ex2(most[i] - safe));
+    total[i] = lctx_row_sum(total[i] * lctx_ex2(most[i] - safe));
+    most[i] = top;
+  }
+}
+LCTX_DEVICE float lctx_log_of(float most, float total) {
+  return total > 0.0f ? (most + lctx_lg2(total)) * 0.693147181f : -LCTX_INF;
+}
+LCTX_DEVICE void lctx_log_sum_exp(const lctx_pairs &p, const lctx_operands &a, float *lse, unsigned char *memory, int b,
+                                  int h, int block) {
+  float most[2], total[2];
+  lctx_row_parts(p, a, memory, b, h, block * LCTX_ROWS, 0, LCTX_NO_BLOCK, most, total);
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
     const int row = block * LCTX_ROWS + lctx_warp() * 16 + lctx_lane() / 4 + 8 * i;
-    if (lctx_lane() % 4 == 0 && row < a.queries)
-      lse[((long long)b * a.queries + row) * kHeads + h] = sum > 0.0f ? (top + lctx_lg2(sum)) * 0.693147181f : -LCTX_INF;
+    if (lctx_lane() % 4 == 0 && row < a.queries) lse[((long long)b * a.queries + row) * kHeads + h] = lctx_log_of(most[i], total[i]);
+  }
+}
+/* parts: [b, h, piece, 2, rows of a tile]. */
+LCTX_DEVICE void lctx_log_sum_exp_piece(const lctx_pairs &p, const lctx_operands &a, float *parts, unsigned char *memory, int b,
+                                        int h, int first, int tiles) {
+  float most[2], total[2];
+  const int piece = blockIdx.x;
+  lctx_row_parts(p, a, memory, b, h, first, piece * tiles, (piece + 1) * tiles, most, total);
+  parts += (((long long)b * kHeads + h) * gridDim.x + piece) * 2 * LCTX_ROWS;
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const int row = lctx_warp() * 16 + lctx_lane() / 4 + 8 * i;
+    if (lctx_lane() % 4 == 0) parts[row] = most[i], parts[LCTX_ROWS + row] = total[i];
   }
 }
 `;
 
-/** `lctx_fold(p, a, to, elements, memory, b, h, block)`: `to` are results, or counters of exact sums. */
-export const foldText = (op: FoldOp): Fragment => c`
+/** `lctx_join_pieces(parts, lse, heads, queries, first, pieces)`: a warp a row of the window, a head by block row y; rows before it see nothing. */
+export const joinPiecesText: Fragment = c`
+LCTX_DEVICE void lctx_join_pieces(const float *parts, float *lse, int heads, int queries, int first, int pieces) {
+  const int b = blockIdx.z, h = blockIdx.y, lane = threadIdx.x % 32, row = blockIdx.x * 4 + threadIdx.x / 32;
+  if (first + row >= queries) return;
+  parts += ((long long)b * heads + h) * pieces * 2 * LCTX_ROWS + row;
+  float most = -LCTX_INF, total = 0.0f;
+  for (int i = lane; i < pieces; i += 32) most = fmaxf(most, parts[(long long)i * 2 * LCTX_ROWS]);
+#pragma unroll
+  for (int lanes = 16; lanes > 0; lanes /= 2) most = fmaxf(most, lctx_swap(most, lanes));
+  const float safe = most == -LCTX_INF ? 0.0f : most;
+  for (int i = lane; i < pieces; i += 32) {
+    const float *own = parts + (long long)i * 2 * LCTX_ROWS;
+    total += own[LCTX_ROWS] * lctx_ex2(own[0] - safe);
+  }
+#pragma unroll
+  for (int lanes = 16; lanes > 0; lanes /= 2) total += lctx_swap(total, lanes);
+  if (lane == 0) lse[((long long)b * queries + first + row) * heads + h] = total > 0.0f ? (most + lctx_lg2(total)) * 0.693147181f : -LCTX_INF;
+}
+`;
+
+/**
+ * `lctx_fold(p, a, to, elements, memory, b, h, first, from, end)`: rows from `first` on, tiles from ... end − 1 of the
+ * other side; `to` are results, or counters of exact sums. With `plain`, no element gets more than two shares, whose
+ * sum has no order.
+ */
+export const foldText = (op: FoldOp, plain: boolean): Fragment => c`
 LCTX_DEVICE float lctx_fold_two(float a, float x) { return ${ops[op].take}; }
 LCTX_DEVICE void lctx_fold_into(void *to, int place, float x) {
-  ${ops[op].add}
+  ${plain && op === "sum" ? c`atomicAdd((float *)to + place, x);` : ops[op].add}
 }
 /* Folds what the lanes of a warp hold, with as few additions to memory as there are places. */
 LCTX_DEVICE void lctx_flush(void *to, int place, float x) {
@@ -171,10 +221,10 @@ LCTX_DEVICE int lctx_tile_place(const lctx_pairs &p, const lctx_tile &x, int ele
   return place >= 0 && place == lctx_place(p, elements, x.b, x.h, r1, c1) ? place : -2;
 }
 LCTX_DEVICE void lctx_fold(const lctx_pairs &p, const lctx_operands &a, void *to, int elements, unsigned char *memory, int b,
-                           int h, int block) {
+                           int h, int first, int tiles_from, int tiles_end) {
   int place[2] = {-1, -1};
   float kept[2] = {${ops[op].start}, ${ops[op].start}};
-  lctx_tiles(p, a, memory, b, h, block, [&](float (&s)[kColumns / 8][4], const lctx_tile &x) {
+  lctx_tiles(p, a, memory, b, h, first, tiles_from, tiles_end, [&](float (&s)[kColumns / 8][4], const lctx_tile &x) {
     const int whole = kForm == kTiles ? lctx_tile_place(p, x, elements) : -2;
     if (kForm == kTiles && whole != -2 && !__all_sync(0xffffffffu, whole == place[0])) {
       lctx_flush(to, place[0], kept[0]);
@@ -222,13 +272,13 @@ LCTX_DEVICE void lctx_fold(const lctx_pairs &p, const lctx_operands &a, void *to
   });
   if constexpr (kForm == kRows) {
     /* A row is four lanes'. */
-    const int row0 = (kByQueries ? p.start : 0) + block * LCTX_ROWS;
+    const int row0 = (kByQueries ? p.start : 0) + first;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       float x = lctx_fold_two(kept[i], lctx_swap(kept[i], 1));
       x = lctx_fold_two(x, lctx_swap(x, 2));
       const int own = lctx_warp() * 16 + lctx_lane() / 4 + 8 * i;
-      const bool inside = own < (kByQueries ? a.queries : a.keys) - block * LCTX_ROWS;
+      const bool inside = own < (kByQueries ? a.queries : a.keys) - first;
       const int at = inside ? lctx_place(p, elements, b, h, row0 + own, 0) : -1;
       if (!kExclusive) lctx_flush(to, at, lctx_lane() % 4 == 0 ? x : ${ops[op].start});
       else if (lctx_lane() % 4 == 0 && at >= 0) ((float *)to)[at] = x;

@@ -1,4 +1,4 @@
-/** Plans the kernel of a selection: one warp a row, no synchronisation with the host. */
+/** Plans the kernels of a selection, without synchronisation with the host: a warp a row, or many blocks a row where few rows choose among tokens. */
 import type { CudaArgument, CudaCall } from "../../../../runtime/device/cuda/launch.ts";
 import { axisExtent } from "../../../ir/axis-extent.ts";
 import { bool, someExpr } from "../../../ir/expr.ts";
@@ -10,6 +10,7 @@ import { elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { rowsOfBlock, selectBytes, selectText } from "./select-text.ts";
+import { isWide, selectWideCall } from "./select-wide-call.ts";
 
 /** Most shared memory that every processor gives a block unasked. */
 const mostShared = 48 * 1024;
@@ -50,14 +51,16 @@ export function selectCall(node: SelectNode, element: AttentionElement): CudaCal
   const pairs = cudaPairs(source, null, tables);
   const result = tables + node.buffers.length;
   const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
-  const entry = c`lctx_select_rows`;
-  const sides = query === null ? c`` : c`const lctx_element *queries, const lctx_element *keys, `;
-  const text = c`${scalarPrelude("accurate")}${elementText(element)}
-constexpr int kHeads = ${heads}, kGroups = ${groups}, kDepth = ${depth};
+  const constants = c`constexpr int kHeads = ${heads}, kGroups = ${groups}, kDepth = ${depth};
 constexpr float kScale = ${cudaLiteral(node.scale)};
 constexpr bool kMultiplies = ${flag(query !== null && someExpr(node.body, (part) => part.kind === "logit"))};
 constexpr bool kAbove = ${flag(choose.kind === "above")};
-${pairs.functions}${selectText}
+`;
+  const prelude = c`${scalarPrelude("accurate")}${elementText(element)}${constants}${pairs.functions}`;
+  if (isWide(node)) return selectWideCall(node, heads, prelude, pairs);
+  const entry = c`lctx_select_rows`;
+  const sides = query === null ? c`` : c`const lctx_element *queries, const lctx_element *keys, `;
+  const text = c`${prelude}${selectText}
 extern "C" __global__ void __launch_bounds__(${32 * rowsOfBlock}) ${entry}(${pairs.parameters}${sides}int *words, int rows, int candidates) {
   ${pairs.build}
   extern __shared__ __align__(16) unsigned char lctx_memory[];

@@ -15,8 +15,7 @@ export const selectBytes = (depth: number): number => rowsOfBlock * 4 * (keptCan
  * else its body with the order of reals. The n largest are then: those above the n-th, and of those equal to it the
  * first ones. Only counts are added up, so the result has the same bits run to run.
  */
-export const selectText: Fragment = c`
-#define LCTX_KEPT ${keptCandidates}
+export const numbersText: Fragment = c`
 struct lctx_row {
   const lctx_element *keys;
   const float *query;
@@ -49,13 +48,46 @@ LCTX_DEVICE unsigned lctx_make_number(const lctx_pairs &p, const lctx_row &x, in
   const unsigned bits = (unsigned)__float_as_int(body);
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
-LCTX_DEVICE unsigned lctx_number(const lctx_pairs &p, const lctx_row &x, int candidate) {
-  return candidate < LCTX_KEPT ? x.kept[candidate] : lctx_make_number(p, x, candidate);
+/* The digit of the n-th largest of numbers that were counted by digit; n becomes its place among those of that digit. All lanes ask. */
+LCTX_DEVICE int lctx_digit(const int *counts, int &n) {
+  /* Lane i has digits 255 - 8 i down to 248 - 8 i. */
+  const int lane = threadIdx.x % 32;
+  int own[8], sum = 0, before = 0;
+#pragma unroll
+  for (int i = 0; i < 8; i++) own[i] = counts[255 - 8 * lane - i], sum += own[i];
+  for (int i = 0; i < 32; i++) {
+    const int other = __shfl_sync(0xffffffffu, sum, i);
+    before += i < lane ? other : 0;
+  }
+  int digit = 0, above = 0;
+  const bool mine = before < n && n <= before + sum;
+  if (mine)
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+      if (before < n && n <= before + own[i]) digit = 255 - 8 * lane - i, above = before, before = n;
+      else before += own[i];
+  const int at = __ffs((int)__ballot_sync(0xffffffffu, mine)) - 1;
+  n -= __shfl_sync(0xffffffffu, above, at);
+  return __shfl_sync(0xffffffffu, digit, at);
 }
 LCTX_DEVICE int lctx_warp_sum(int x) {
 #pragma unroll
   for (int lanes = 16; lanes > 0; lanes /= 2) x += __shfl_xor_sync(0xffffffffu, x, lanes);
   return x;
+}
+/* Adds one to the count of each lane's digit; 256 and more are no digits. */
+LCTX_DEVICE void lctx_count_digit(int *counts, int digit) {
+  const unsigned same = __match_any_sync(0xffffffffu, digit);
+  if (digit < 256 && (int)__popc(same & ((1u << threadIdx.x % 32) - 1u)) == 0) LCTX_COUNT(counts + digit, (int)__popc(same));
+}
+`;
+
+/** `lctx_select`: a row by one warp, which alone counts its digits. */
+export const selectText: Fragment = c`
+#define LCTX_KEPT ${keptCandidates}
+#define LCTX_COUNT(to, n) (*(to) += (n))
+${numbersText}LCTX_DEVICE unsigned lctx_number(const lctx_pairs &p, const lctx_row &x, int candidate) {
+  return candidate < LCTX_KEPT ? x.kept[candidate] : lctx_make_number(p, x, candidate);
 }
 /* The n-th largest number; \`equal\`: how many of that number are among the n largest. */
 LCTX_DEVICE unsigned lctx_nth(const lctx_pairs &p, const lctx_row &x, int *counts, int n, int &equal) {
@@ -68,28 +100,10 @@ LCTX_DEVICE unsigned lctx_nth(const lctx_pairs &p, const lctx_row &x, int *count
       const unsigned own = lctx_number(p, x, from + lane);
       const bool counted = own != 0u && (own & known) == found;
       const int digit = counted ? (int)(own >> shift & 255u) : 256;
-      const unsigned same = __match_any_sync(0xffffffffu, digit);
-      if (counted && (int)__popc(same & ((1u << lane) - 1u)) == 0) counts[digit] += __popc(same);
+      lctx_count_digit(counts, digit);
       __syncwarp();
     }
-    /* Lane i has digits 255 - 8 i down to 248 - 8 i. */
-    int own[8], sum = 0, before = 0;
-#pragma unroll
-    for (int i = 0; i < 8; i++) own[i] = counts[255 - 8 * lane - i], sum += own[i];
-    for (int i = 0; i < 32; i++) {
-      const int other = __shfl_sync(0xffffffffu, sum, i);
-      before += i < lane ? other : 0;
-    }
-    int digit = 0, above = 0;
-    const bool mine = before < n && n <= before + sum;
-    if (mine)
-#pragma unroll
-      for (int i = 0; i < 8; i++)
-        if (before < n && n <= before + own[i]) digit = 255 - 8 * lane - i, above = before, before = n;
-        else before += own[i];
-    const int at = __ffs((int)__ballot_sync(0xffffffffu, mine)) - 1;
-    digit = __shfl_sync(0xffffffffu, digit, at), above = __shfl_sync(0xffffffffu, above, at);
-    n -= above;
+    const int digit = lctx_digit(counts, n);
     found |= (unsigned)digit << shift, known |= 255u << shift;
     __syncwarp();
   }

@@ -15,6 +15,8 @@ export interface FoldTargets {
   readonly form: FoldForm;
   /** True when no two rows of tiles, of any head, reach the same element: then it is written, not added to. */
   readonly exclusive: boolean;
+  /** True when no two heads reach the same element. */
+  readonly ownHead: boolean;
   /** Flat place within a row of the batch, −1 outside the axes. */
   readonly place: Expr;
 }
@@ -67,7 +69,8 @@ export function foldTargets(node: PairReduceNode, heads: number): FoldTargets {
   const form = formOf(node.targets);
   const own = form === "rows" ? "q" : "k";
   const named = (name: string): boolean => node.targets.some((e) => e.kind === "index" && e.name === name);
-  const exclusive = (form === "rows" || form === "columns") && named(own) && (heads === 1 || named("h"));
+  const ownHead = heads === 1 || named("h");
+  const exclusive = (form === "rows" || form === "columns") && named(own) && ownHead;
   const extents = node.axes.slice(1).map((axis) => sizeExpr(axis.size));
   let flat: Expr = int(0);
   let inside: Expr | null = null;
@@ -76,5 +79,5 @@ export function foldTargets(node: PairReduceNode, heads: number): FoldTargets {
     inside = inside === null ? here : and(inside, here);
     flat = add(mul(flat, extents[n]!), target);
   });
-  return { form, exclusive, place: inside === null ? flat : select(inside, flat, int(-1)) };
+  return { form, exclusive, ownHead, place: inside === null ? flat : select(inside, flat, int(-1)) };
 }
