@@ -21,6 +21,7 @@ const nodes: Readonly<Record<string, NodeOf<"block-reduce"> | NodeOf<"block-spre
       [`block ${op} of the last axis`, blockReduceNode(op, rows, "i", 2, "block", "j")],
     ]),
   ),
+  "block mean of many tokens": blockReduceNode("mean", rows, "t", 41, "block"),
   "block max of whole numbers": blockReduceNode("max", whole("ids", [b, t]), "t", 4, "block"),
   "block spread": blockSpreadNode(blocks, "n", 8, t, "spread"),
   "block spread of the last axis": blockSpreadNode(few, "j", 2, axis("i", 5), "spread"),

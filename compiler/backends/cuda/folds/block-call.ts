@@ -9,6 +9,9 @@ import { scalarPrelude } from "../scalar-prelude.ts";
 
 const threads = 256;
 
+/** Positions whose sum is taken alone: long sums stay exact enough. */
+const run = 16;
+
 /** How a block is folded from its first position on, and what becomes of the whole. What is not a number stays. */
 export const folds: Readonly<
   Record<BlockReduceNode["op"], { readonly step: Fragment; readonly end: Fragment }>
@@ -26,7 +29,7 @@ export function around(axes: readonly Axis[], name: string): readonly [LaunchSiz
   return [["*", 1, ...all.slice(0, at)], all[at]!, ["*", 1, ...all.slice(at + 1)]];
 }
 
-/** Buffers of the call: operand, result, both of the element type, or i32. Sums are f32, in order of positions. */
+/** Buffers of the call: operand, result, both of the element type, or i32. Sums are f32, of runs of 16 positions in order. */
 export function blockCall(node: BlockReduceNode | BlockSpreadNode, element: AttentionElement): CudaCall {
   const whole = node.dtype === "i32";
   const sixteen = !whole && element !== "f32";
@@ -43,12 +46,20 @@ export function blockCall(node: BlockReduceNode | BlockSpreadNode, element: Atte
   const body = reduces
     ? c`  const int first = n * ${node.block}, count = min(${node.block}, given - first);
   long long at = (before * given + first) * inner + after;
-  ${type} own = ${read};
-  for (int j = 1; j < count; j++) {
+  ${type} total = 0;
+  for (int j = 0; j < count; j += ${run}) {
+    const int length = min(${run}, count - j);
+    ${type} own = ${read};
     at += inner;
-    const ${type} x = ${read};
-    own = ${step};
+    for (int k = 1; k < length; k++, at += inner) {
+      const ${type} x = ${read};
+      own = ${step};
+    }
+    const ${type} x = own;
+    own = total;
+    total = j == 0 ? x : ${step};
   }
+  const ${type} own = total;
   to[i] = ${store(end)};
 `
     : c`  to[i] = from[(before * given + n / ${node.block}) * inner + after];

@@ -23,6 +23,7 @@ const compared = [
   "pair-reduce",
   "block-reduce",
   "block-spread",
+  "running-sum",
   "attention",
   "attention-gradient",
 ] as const satisfies readonly NodeKind[];
@@ -245,12 +246,15 @@ const candidatesOf = ({ candidates }: NodeOf<"select">, sizes: Sizes): number =>
 };
 
 function blockTolerances(
-  node: NodeOf<"block-reduce" | "block-spread">,
+  node: NodeOf<"block-reduce" | "block-spread" | "running-sum">,
   get: Get,
   sizes: Sizes,
   wants: readonly Float64Tensor[],
 ): Float64Array {
-  if (node.kind === "block-spread" || node.op === "max" || node.op === "min")
+  if (
+    node.kind === "block-spread" ||
+    (node.kind === "block-reduce" && (node.op === "max" || node.op === "min"))
+  )
     return new Float64Array(wants[0]!.data.length);
   const { operand } = node;
   const path = operand.kind === "parameter" ? operand.path : "";
@@ -315,6 +319,7 @@ function tolerancesOf(
       return [foldTolerances(node, get, sizes, wants)];
     case "block-reduce":
     case "block-spread":
+    case "running-sum":
       return [blockTolerances(node, get, sizes, wants)];
     case "attention":
     case "attention-gradient":

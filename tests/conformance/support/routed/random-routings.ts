@@ -332,14 +332,30 @@ const teachers = (at: Setting): fc.Arbitrary<Routing> =>
 /** Summaries and tables of the text in the score: what a selection does not stop has gradients. */
 const softScores = (at: Setting): fc.Arbitrary<Routing> =>
   fc
-    .tuple(blockOf(at), fc.constantFrom("mean", "max", "min"), fc.constantFrom("blocks", "tokens", "chosen"))
-    .map(([n, op, kind]) => {
+    .tuple(
+      blockOf(at),
+      fc.constantFrom("mean", "max", "min"),
+      fc.constantFrom("blocks", "tokens", "chosen", "running"),
+      fc.constantFrom("<", "<="),
+    )
+    .map(([n, op, kind, before]) => {
       const learned = "param w[h, d] = normal(0.5)";
       if (kind === "tokens")
         return {
           lines: [learned, "let lift[h, k] = sum[d] K * w", "score = s * sigmoid(lift[h, k]) + lift[h, q]"],
           mask: null,
           features: ["a table of tokens in the score"],
+        };
+      if (kind === "running")
+        return {
+          lines: [
+            learned,
+            "let lift[h, k] = sum[d] K * w",
+            `let since[h, q] = sum[k if k ${before} q] lift[h, k]`,
+            "score = s + tanh(since[h, q] - since[h, k])",
+          ],
+          mask: null,
+          features: ["running sums in the score"],
         };
       return {
         lines: [
@@ -370,7 +386,7 @@ export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
         { weight: 3, arbitrary: tokens(at) },
         { weight: 3, arbitrary: weights(at) },
         { weight: 2, arbitrary: teachers(at) },
-        { weight: 2, arbitrary: softScores(at) },
+        { weight: 3, arbitrary: softScores(at) },
       ),
       fc.constantFrom("ranks", "ranks", "region", "none"),
       fc.integer({ min: 1, max: 12 }),

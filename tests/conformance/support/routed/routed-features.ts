@@ -28,6 +28,7 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "learned summaries in the score": 0.03,
   "summaries that turn": 0.008,
   "a table of tokens in the score": 0.015,
+  "running sums in the score": 0.01,
   "ranks in the score": 0.01,
   // Folds over pairs.
   "sums of columns": 0.04,
