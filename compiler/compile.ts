@@ -1,8 +1,9 @@
 /** From a checked recipe to programs and kernels. Pure. */
-import type { KernelSources } from "../runtime/device/device.ts";
+import type { ProgramSources, Target } from "../runtime/device/device.ts";
 import type { Program } from "../runtime/program.ts";
 import { defaultCadence, defaults, type TrainSettings } from "../runtime/train/settings.ts";
-import { buildProgram } from "./build-program.ts";
+import { NoCudaCall } from "./backends/cuda/program/no-cuda-call.ts";
+import { buildCudaProgram, buildProgram, type ProgramRequest } from "./build-program.ts";
 import type { Model } from "./check/model/model.ts";
 import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
@@ -29,7 +30,7 @@ export interface StageGraphs {
 export interface CompiledStage {
   readonly name: string;
   readonly program: Program;
-  readonly kernels: KernelSources;
+  readonly kernels: ProgramSources;
   readonly graphs: StageGraphs;
 }
 
@@ -81,7 +82,30 @@ function reachedByTeachers(
   return false;
 }
 
-function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): CompiledStage | null {
+interface Built {
+  readonly program: Program;
+  readonly kernels: ProgramSources;
+}
+
+/** The program for a target; null after a report of a part of the graph that has no kernel there. */
+function buildFor(target: Target, request: ProgramRequest, model: Model, reporter: Reporter): Built | null {
+  try {
+    const { program, sources } = (target === "cuda" ? buildCudaProgram : buildProgram)(request);
+    return { program, kernels: sources };
+  } catch (error) {
+    if (!(error instanceof NoCudaCall)) throw error;
+    const { site, origin } = error.node;
+    reporter.add(messages.noGpuKernel({ site, why: error.why }, origin[0] ?? model.span));
+    return null;
+  }
+}
+
+function compileStage(
+  model: Model,
+  stage: RecipeStage,
+  target: Target,
+  reporter: Reporter,
+): CompiledStage | null {
   const own = modelOfStage(model, stage);
   const rule = optimizerToRule(stage.optimizer, reporter);
   if (rule === null) return null;
@@ -89,14 +113,15 @@ function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): Com
   const { objective } = stage.loss;
   if (objective === "teach" && !reachedByTeachers(own, trained, stage, reporter)) return null;
   const graphs = stageGraphs(own, trained, undefined, objective);
-  const { program, sources } = buildProgram({
+  const request: ProgramRequest = {
     name: model.name,
     graphs,
     update: rule,
     parameters: parameterInfos(own),
     maxLength: model.maxLength,
-  });
-  return { name: stage.name, program, kernels: sources, graphs };
+  };
+  const built = buildFor(target, request, own, reporter);
+  return built === null ? null : { name: stage.name, ...built, graphs };
 }
 
 /** Says what the spec means and no kernel computes: leaving it out would train something else. */
@@ -111,13 +136,10 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
 }
 
 /** A program that evaluates and never trains, for weights that come from elsewhere; null after reported refusals. */
-export function compileEvaluation(
-  model: Model,
-  reporter: Reporter,
-): { readonly program: Program; readonly kernels: KernelSources } | null {
+export function compileEvaluation(model: Model, reporter: Reporter, target: Target = "cpu"): Built | null {
   refuseAttentions(model, ["evaluation", "decoding"], reporter);
   if (reporter.failed) return null;
-  const { program, sources } = buildProgram({
+  const request: ProgramRequest = {
     name: model.name,
     graphs: {
       loss: optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "loss" })),
@@ -126,12 +148,12 @@ export function compileEvaluation(
     update: null,
     parameters: parameterInfos(model),
     maxLength: model.maxLength,
-  });
-  return { program, kernels: sources };
+  };
+  return buildFor(target, request, model, reporter);
 }
 
 /** Programs and settings of a recipe; null after reported refusals. */
-export function compileRecipe(recipe: Recipe, reporter: Reporter): Compiled | null {
+export function compileRecipe(recipe: Recipe, reporter: Reporter, target: Target = "cpu"): Compiled | null {
   const { model } = recipe;
   if (model.pretrained !== null) {
     reporter.add(messages.pretrainedNotLoaded({ id: model.pretrained }, model.span));
@@ -143,7 +165,7 @@ export function compileRecipe(recipe: Recipe, reporter: Reporter): Compiled | nu
   if (reporter.failed) return null;
   const stages: CompiledStage[] = [];
   for (const stage of recipe.stages) {
-    const compiled = compileStage(model, stage, reporter);
+    const compiled = compileStage(model, stage, target, reporter);
     if (compiled === null || reporter.failed) return null;
     stages.push(compiled);
   }

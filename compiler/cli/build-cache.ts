@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import type { Target } from "../../runtime/device/device.ts";
 import { parseStage, stageText, type Project } from "../../runtime/project/project.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import type { FreshBuild } from "./build-fresh.ts";
@@ -56,8 +57,13 @@ function toolVersion(): string {
 }
 
 /** Where the build of a spec with these choices lies. */
-function placeOf(path: string, model: string | undefined, overrides: readonly string[]): string {
-  const id = hash(JSON.stringify([resolve(path), model ?? null, overrides])).slice(0, 24);
+function placeOf(
+  path: string,
+  model: string | undefined,
+  overrides: readonly string[],
+  target: Target,
+): string {
+  const id = hash(JSON.stringify([resolve(path), model ?? null, overrides, target])).slice(0, 24);
   return join(cacheFolder(), "builds", id);
 }
 
@@ -111,11 +117,12 @@ export async function buildSpec(
   path: string,
   model: string | undefined,
   overrides: readonly string[],
+  target: Target = "cpu",
 ): Promise<Built | null> {
   const spec = openSpec(path);
   const dataFolder = dirname(spec.absolutePath);
   const version = toolVersion();
-  const folder = placeOf(path, model, overrides);
+  const folder = placeOf(path, model, overrides, target);
   const lockOf = (manifest: Manifest): Record<string, string> => ({
     lctx: packageVersion(),
     build: hash(JSON.stringify(manifest)),
@@ -141,7 +148,7 @@ export async function buildSpec(
   const known = find(folder, version);
   if (known !== null) return finished(known, true);
   const { buildFresh } = await import("./build-fresh.ts");
-  const fresh = buildFresh(path, model, overrides);
+  const fresh = buildFresh(path, model, overrides, target);
   if (fresh === null) return null;
   return finished(writeBuild(folder, fresh, version), false);
 }

@@ -3,6 +3,7 @@ import type { TrainSettings } from "../../runtime/train/settings.ts";
 import { compileRecipe } from "../compile.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
 import { orderTensors } from "../emit/order-tensors.ts";
+import type { Target } from "../../runtime/device/device.ts";
 import type { ProjectStage } from "../../runtime/project/project.ts";
 import { openChecked, pickRecipe, sourcesOf } from "./checked-spec.ts";
 import { printDiagnostics } from "./print-diagnostics.ts";
@@ -20,11 +21,12 @@ export function buildFresh(
   path: string,
   model: string | undefined,
   overrides: readonly string[],
+  target: Target = "cpu",
 ): FreshBuild | null {
   const opened = openChecked(path, overrides);
   if (opened === null) return null;
   const reporter = new Reporter();
-  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter);
+  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter, target);
   printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, overrides), "text");
   if (compiled === null) return null;
   const stages = compiled.stages.map(({ program, kernels }) => ({ program: orderTensors(program), kernels }));

@@ -1,4 +1,5 @@
 /** Compiles a spec to evaluate the weights of a run with: a model of the same parameters, and the tasks it names. */
+import type { Target } from "../../runtime/device/device.ts";
 import type { ProjectStage } from "../../runtime/project/project.ts";
 import type { TaskEvaluation } from "../../runtime/tasks/task.ts";
 import { compileEvaluation } from "../compile.ts";
@@ -23,12 +24,13 @@ export function compileOther(
   model: string | undefined,
   runModel: string,
   overrides: readonly string[],
+  target: Target = "cpu",
 ): OtherSpec {
   const { project, checked } = openChecked(path, overrides);
   const same = project.models.size > 1 && project.models.has(runModel) ? runModel : undefined;
   const chosen = pick(project.models, model ?? same, "model");
   const reporter = new Reporter();
-  const program = compileEvaluation(chosen, reporter);
+  const program = compileEvaluation(chosen, reporter, target);
   printDiagnostics(reporter.diagnostics, sourcesOf(checked, overrides), "text");
   if (program === null) throw new SpecRefused(exitCodes.specErrors);
   const evaluations = project.evaluations.filter((each) => each.model === chosen.name);

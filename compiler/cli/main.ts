@@ -40,6 +40,11 @@ const set = (): Option =>
 const model = (): Option => new Option("--model <name>", "which model, when the file has several");
 const device = (): Option =>
   new Option("--device <name>", "where to run").choices(["auto", "cpu-native", "cpu-wasm"]).default("auto");
+const target = (): Option =>
+  new Option(
+    "--target <target>",
+    "processor that the program is built for: cpu, or cuda for an NVIDIA GPU",
+  ).choices(["cpu", "cuda"]);
 const threads = (): Option =>
   new Option("--threads <n>", "worker threads (default: the cores there are)").argParser(positiveNumber);
 const format = (...choices: string[]): Option =>
@@ -85,6 +90,7 @@ export function makeProgram(): Command {
     .option("--out <folder>", "where to write (default: build/<model>)")
     .addOption(model())
     .addOption(set())
+    .addOption(target().default("cpu"))
     .action(run(async () => (await import("./verbs/build.ts")).build));
 
   verb("train", "train a spec's model", "lctx train examples/moby-dick.lctx --set train.seed=2")
@@ -101,6 +107,7 @@ export function makeProgram(): Command {
     .addOption(
       new Option("--log-format <format>", "progress lines").choices(["text", "json"]).default("text"),
     )
+    .addOption(target().default("cpu"))
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/train.ts")).train));
@@ -123,6 +130,7 @@ export function makeProgram(): Command {
     .addOption(model())
     .addOption(set())
     .addOption(format("text", "json"))
+    .addOption(target())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/eval.ts")).evaluate));
@@ -135,6 +143,7 @@ export function makeProgram(): Command {
     .option("--top-k <n>", "choose among the n likeliest", positiveNumber)
     .option("--top-p <p>", "choose among the likeliest that hold this share", realNumber)
     .option("--seed <n>", "seed of the choices", wholeNumber, 1)
+    .addOption(target())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/generate.ts")).generate));

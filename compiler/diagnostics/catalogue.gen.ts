@@ -521,6 +521,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": null
   },
   {
+    "code": "no-gpu-kernel",
+    "area": "command",
+    "severity": "error",
+    "title": "`{site}` has no kernel for a GPU: {why}",
+    "label": "not computed with `--target cuda`",
+    "help": "leave out `--target cuda` to run it on the CPU, or choose smaller sizes",
+    "why": "A program for a GPU is made of kernels for each part of the graph. Most parts have one for all sizes; a few hold more in\nthe memory that a multiprocessor shares than there is. The message comes when the spec is built for a GPU.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "override-form",
     "area": "command",
     "severity": "error",

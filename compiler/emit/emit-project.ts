@@ -1,7 +1,8 @@
 /** Lays out an emitted project: model and settings as TypeScript, kernels as C, scripts, package.json, README. */
-import type { KernelSources } from "../../runtime/device/device.ts";
+import type { ProgramSources } from "../../runtime/device/device.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
+import { cudaFiles } from "./cuda-files.ts";
 import { modelText } from "./emit-model.ts";
 import { orderTensors } from "./order-tensors.ts";
 import { printModel, printModule } from "./print-modules.ts";
@@ -13,7 +14,7 @@ export interface ProjectInput {
   readonly source: string;
   readonly settings: TrainSettings;
   /** In the order of `settings.stages`. */
-  readonly stages: readonly { readonly program: Program; readonly kernels: KernelSources }[];
+  readonly stages: readonly { readonly program: Program; readonly kernels: ProgramSources }[];
   /** Spec files to keep beside the code: path in the project and text. */
   readonly specs: Readonly<Record<string, string>>;
   /** Packages that the runtime needs, with versions. */
@@ -73,6 +74,12 @@ function projectModule(input: ProjectInput): Promise<string> {
   });
 }
 
+/** A stage's kernels as files in a folder of their own. */
+function kernelFiles(kernels: ProgramSources): Readonly<Record<string, string>> {
+  if ("calls" in kernels) return cudaFiles(kernels);
+  return { ...kernels.files, "entries.json": `${JSON.stringify(kernels.entries, null, 2)}\n` };
+}
+
 /** Text of every file that is made from the spec. */
 export async function emitProject(input: ProjectInput): Promise<ProjectFiles> {
   const files: Record<string, string> = {};
@@ -82,8 +89,8 @@ export async function emitProject(input: ProjectInput): Promise<ProjectFiles> {
       modelText(orderTensors(stage.program), input.source),
       "./runtime/program-writer.ts",
     );
-    for (const [name, text] of Object.entries(stage.kernels.files)) files[`${paths.kernels}/${name}`] = text;
-    files[`${paths.kernels}/entries.json`] = `${JSON.stringify(stage.kernels.entries, null, 2)}\n`;
+    for (const [name, text] of Object.entries(kernelFiles(stage.kernels)))
+      files[`${paths.kernels}/${name}`] = text;
   }
   files["settings.ts"] = await printModule({
     path: "settings.ts",
@@ -181,7 +188,7 @@ npx tsx generate.ts --run runs/${packageName(input.name)} --prompt "Once "
 |---|---|
 | \`settings.ts\` | the recipe |
 | \`model.ts\` | parameters, tensors, and the launches of every phase |
-| \`kernels/\` | the kernels, C with vector extensions; compiled when first run |
+| \`kernels/\` | ${input.stages.some(({ kernels }) => "calls" in kernels) ? "the kernels, CUDA C++; compiled when first run on a GPU" : "the kernels, C with vector extensions; compiled when first run"} |
 | \`runtime/\` | devices, data, checkpoints, metrics and the training loop |
 `;
 }

@@ -1,7 +1,7 @@
-/** Opens the device that programs run on: native code where a C compiler works, else WebAssembly. */
+/** Opens the device that programs run on: native code where a C compiler works, else WebAssembly; or a GPU. */
 import { availableParallelism } from "node:os";
 import { LctxError } from "../errors.ts";
-import type { Device } from "./device.ts";
+import type { Device, Target } from "./device.ts";
 
 export interface DeviceOptions {
   /** `auto` takes native code if it can and says so in `description`. */
@@ -49,4 +49,20 @@ export async function openCpuDevice(options: DeviceOptions): Promise<Device> {
     default:
       return options.kind satisfies never;
   }
+}
+
+/** Opens the device of a target. Throws LctxErrors `no-compiler`, `no-device`, and `settings-invalid` for a CPU's name with a GPU. */
+export async function openDevice(target: Target, options: DeviceOptions): Promise<Device> {
+  if (target === "cpu") return openCpuDevice(options);
+  if (options.kind !== "auto")
+    throw new LctxError(
+      "settings-invalid",
+      `cpu-${options.kind} does not run programs for ${target}`,
+      "leave out --device, or build for the CPU",
+    );
+  const [{ openCuda }, { CudaProgramDevice }] = await Promise.all([
+    import("./cuda/device.ts"),
+    import("./cuda/program-device.ts"),
+  ]);
+  return new CudaProgramDevice(await openCuda({ cacheFolder: options.cacheFolder ?? null }));
 }

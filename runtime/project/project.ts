@@ -2,17 +2,18 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { diskFiles, replaceFile } from "../checkpoint/files.ts";
-import type { Device, KernelSources } from "../device/device.ts";
+import { targetOf, type Device, type ProgramSources, type Target } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
 import { instantiate, type Executable } from "../executable.ts";
 import type { Program } from "../program.ts";
 import type { OpenModel } from "../train/model.ts";
 import { readRunSettings } from "../train/run-folder.ts";
+import { callsFile, readCudaCalls } from "./cuda-folder.ts";
 import type { TrainSettings } from "../train/settings.ts";
 
 export interface ProjectStage {
   readonly program: Program;
-  readonly kernels: KernelSources;
+  readonly kernels: ProgramSources;
 }
 
 export interface Project {
@@ -25,9 +26,10 @@ export interface Project {
 
 const entriesFile = "entries.json";
 
-/** Reads a folder of kernel sources with its list of entry points. Throws LctxError `program-unreadable`. */
-export function readKernels(folder: string): KernelSources {
+/** Reads a folder of kernels: C with its list of entry points, or CUDA calls. Throws LctxError `program-unreadable`. */
+export function readKernels(folder: string): ProgramSources {
   try {
+    if (existsSync(join(folder, callsFile))) return readCudaCalls(folder);
     const files: Record<string, string> = {};
     for (const name of readdirSync(folder).sort())
       if (name !== entriesFile) files[name] = readFileSync(join(folder, name), "utf8");
@@ -46,7 +48,8 @@ export function readKernels(folder: string): KernelSources {
 }
 
 /** One file a stage, so that keeping it is one durable write; the kernels are texts in it. */
-const stageFile = (n: number): string => `program-${n + 1}.json`;
+const stageFile = (n: number, target: Target): string =>
+  target === "cpu" ? `program-${n + 1}.json` : `program-${n + 1}.${target}.json`;
 
 /** A stage as plain data. */
 export const stageText = ({ program, kernels }: ProjectStage): string => JSON.stringify({ program, kernels });
@@ -96,21 +99,36 @@ export function keepWithRun(runFolder: string, project: Project): void {
   const folder = runPrograms(runFolder);
   mkdirSync(folder, { recursive: true });
   for (const [n, stage] of project.stages.entries())
-    replaceFile(diskFiles, join(folder, stageFile(n)), stageText(stage));
+    replaceFile(diskFiles, join(folder, stageFile(n, targetOf(stage.kernels))), stageText(stage));
   replaceFile(diskFiles, join(folder, "data-folder.json"), JSON.stringify(project.dataFolder));
 }
 
-/** The project of a run. Throws LctxErrors when the folder is no run's or was changed. */
-export function readRunProject(runFolder: string): Project {
+/** The target that a run's programs are read for: the one asked for, else the CPU if it has programs for that. */
+function chosenTarget(folder: string, asked: Target | undefined): Target {
+  const has = (target: Target): boolean => existsSync(join(folder, stageFile(0, target)));
+  if (asked === undefined) return has("cpu") || !has("cuda") ? "cpu" : "cuda";
+  const other = asked === "cpu" ? "cuda" : "cpu";
+  if (!has(asked) && has(other))
+    throw new LctxError(
+      "wrong-target",
+      `the run has programs for ${other} and none for ${asked}`,
+      `go on with it for a step: lctx train … --resume --target ${asked}; or name its spec: lctx eval … --spec … --target ${asked}`,
+    );
+  return asked;
+}
+
+/** The project of a run. Throws LctxErrors when the folder is no run's, was changed, or has no programs for the target. */
+export function readRunProject(runFolder: string, asked?: Target): Project {
   const settings = readRunSettings(runFolder);
   const folder = runPrograms(runFolder);
+  const target = chosenTarget(folder, asked);
   const placeFile = join(folder, "data-folder.json");
   const dataFolder = parseJson(readText(placeFile), placeFile);
   return {
     settings,
     dataFolder: typeof dataFolder === "string" && existsSync(dataFolder) ? dataFolder : runFolder,
     stages: settings.stages.map((_, n) => {
-      const path = join(folder, stageFile(n));
+      const path = join(folder, stageFile(n, target));
       return parseStage(readText(path), path);
     }),
   };

@@ -3,8 +3,8 @@ import { basename, join, resolve } from "node:path";
 import { loadNewest } from "../checkpoint/checkpoint.ts";
 import { diskFiles } from "../checkpoint/files.ts";
 import { withText } from "../data/mixed-data.ts";
-import { openCpuDevice, type DeviceOptions } from "../device/open.ts";
-import type { Device } from "../device/device.ts";
+import { openDevice, type DeviceOptions } from "../device/open.ts";
+import { targetOf, type Device, type Target } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
 import { instantiate } from "../executable.ts";
 import { generateRun } from "../generate/generate-run.ts";
@@ -20,13 +20,16 @@ import { keepWithRun, openOn, readRunProject, type Project, type ProjectStage } 
 /** Where and on how many threads to run. */
 export interface Place {
   readonly device?: DeviceOptions["kind"];
+  /** Which of a run's programs: those for the CPU, if it has them, when nothing is said. */
+  readonly target?: Target | undefined;
   readonly threads?: number | undefined;
   /** Where compiled kernels are kept; null: nowhere. */
   readonly kernelCache?: string | null;
 }
 
-const open = (place: Place): Promise<Device> =>
-  openCpuDevice({
+/** The device that a project's programs are for. */
+const open = (place: Place, { stages }: Project): Promise<Device> =>
+  openDevice(targetOf(stages[0]!.kernels), {
     kind: place.device ?? "auto",
     threads: place.threads,
     cacheFolder: place.kernelCache ?? null,
@@ -46,6 +49,8 @@ export interface TrainProjectOptions extends Place {
   readonly specText?: string | null;
   readonly specFiles?: TrainOptions["specFiles"];
   readonly lock?: TrainOptions["lock"];
+  /** The same recipe built for other targets: kept with the run, so that it can be used there. */
+  readonly others?: readonly Project[];
   /** Told what the user should know before training starts. */
   readonly note?: (line: string) => void;
 }
@@ -91,7 +96,7 @@ function otherText(data: DataSettings, source: string): DataSettings {
 /** Trains; the run's folder keeps programs and kernels, so that it can be used without the spec. */
 export async function trainProject(project: Project, options: TrainProjectOptions): Promise<TrainResult> {
   const note = options.note ?? ((line: string) => process.stdout.write(`${line}\n`));
-  const device = await open(options);
+  const device = await open(options, project);
   try {
     note(`${project.settings.model} on ${device.name}: ${device.description}`);
     const settings: TrainSettings =
@@ -109,7 +114,8 @@ export async function trainProject(project: Project, options: TrainProjectOption
     let kept = false;
     return await train(
       async (stage, index) => {
-        if (!kept) keepWithRun(options.runFolder, project);
+        if (!kept)
+          for (const each of [project, ...(options.others ?? [])]) keepWithRun(options.runFolder, each);
         kept = true;
         return opener(stage, index);
       },
@@ -149,8 +155,8 @@ interface OtherProgram {
 }
 
 /** The run's project, each stage with the other program when there is one. */
-function projectOf(runFolder: string, { program }: OtherProgram): Project {
-  const project = readRunProject(runFolder);
+function projectOf(runFolder: string, { program, target }: OtherProgram & Pick<Place, "target">): Project {
+  const project = readRunProject(runFolder, program == null ? target : undefined);
   return program == null ? project : { ...project, stages: project.stages.map(() => program) };
 }
 
@@ -165,7 +171,7 @@ export async function evaluateProject(
   options: EvaluateProjectOptions = {},
 ): Promise<RunEvaluation | null> {
   const project = projectOf(runFolder, options);
-  const device = await open(options);
+  const device = await open(options, project);
   try {
     return await evaluateRun(runFolder, openRun(project, device), {
       specFolder: project.dataFolder,
@@ -192,7 +198,7 @@ export async function evaluateTasksProject(
   options: EvaluateTasksProjectOptions = {},
 ): Promise<TasksEvaluation> {
   const project = projectOf(runFolder, options);
-  const device = await open(options);
+  const device = await open(options, project);
   try {
     return await evaluateTasks(runFolder, openRun(project, device), {
       specFolder: project.dataFolder,
@@ -226,8 +232,8 @@ export async function* generateProject(
   runFolder: string,
   options: GenerateProjectOptions,
 ): AsyncGenerator<string, { readonly tokens: number; readonly remarks: readonly string[] }> {
-  const project = readRunProject(runFolder);
-  const device = await open(options);
+  const project = readRunProject(runFolder, options.target);
+  const device = await open(options, project);
   try {
     return yield* generateRun(runFolder, openRun(project, device), {
       prompt: options.prompt,

@@ -1,6 +1,7 @@
 /** `lctx build`: writes a project of one's own: model.ts, trainer.ts, kernels. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import type { Target } from "../../../runtime/device/device.ts";
 import { compileRecipe } from "../../compile.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { openChecked, pickRecipe, sourcesOf } from "../checked-spec.ts";
@@ -10,12 +11,17 @@ import { writeProject } from "../write-project.ts";
 
 export async function build(
   path: string,
-  options: { readonly out?: string; readonly model?: string; readonly set: readonly string[] },
+  options: {
+    readonly out?: string;
+    readonly model?: string;
+    readonly set: readonly string[];
+    readonly target: Target;
+  },
 ): Promise<number> {
   const opened = openChecked(path, options.set);
   const recipe = pickRecipe(opened.project, options.model);
   const reporter = new Reporter();
-  const compiled = compileRecipe(recipe, reporter);
+  const compiled = compileRecipe(recipe, reporter, options.target);
   printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, options.set), "text");
   if (compiled === null) return exitCodes.specErrors;
   const target = resolve(options.out ?? join("build", compiled.settings.model.toLowerCase()));
@@ -38,7 +44,8 @@ export async function build(
   const shown = relative(process.cwd(), target) || target;
   process.stdout.write(`wrote ${shown}\n`);
   for (const stage of compiled.stages) {
-    const kernels = stage.kernels.entries.length;
+    const kernels =
+      "calls" in stage.kernels ? Object.keys(stage.kernels.calls).length : stage.kernels.entries.length;
     const launches = stage.program.phases.train.launches.length;
     process.stdout.write(`  ${stage.name}: ${kernels} kernels, ${launches} launches a training pass\n`);
   }

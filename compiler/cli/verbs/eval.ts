@@ -6,6 +6,7 @@ import {
   hasTasks,
   type Place,
 } from "../../../runtime/project/use-project.ts";
+import type { Target } from "../../../runtime/device/device.ts";
 import { writeEvaluation } from "../../../runtime/tasks/evaluate-tasks.ts";
 import type { RunEvaluation } from "../../../runtime/train/evaluate-run.ts";
 import { readRunSettings } from "../../../runtime/train/run-folder.ts";
@@ -25,6 +26,7 @@ interface EvalOptions {
   readonly set: readonly string[];
   readonly format: "text" | "json";
   readonly device: TrainVerbOptions["device"];
+  readonly target?: Target;
   readonly threads?: number;
 }
 
@@ -65,6 +67,7 @@ export async function evaluate(run: string, options: EvalOptions): Promise<numbe
   checkOptions(options);
   const place: Place = {
     device: deviceKind(options.device),
+    target: options.target,
     threads: options.threads,
     kernelCache: cacheFolder(),
   };
@@ -73,7 +76,7 @@ export async function evaluate(run: string, options: EvalOptions): Promise<numbe
   if (options.spec !== undefined) {
     const runModel = readRunSettings(run).model;
     const { compileOther } = await import("../compile-other.ts");
-    other = compileOther(options.spec, options.model, runModel, options.set);
+    other = compileOther(options.spec, options.model, runModel, options.set, options.target ?? "cpu");
   }
   const program = other?.program ?? null;
   const evaluations = other === null || other.evaluations.length === 0 ? null : other.evaluations;

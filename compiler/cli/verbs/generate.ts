@@ -1,5 +1,6 @@
 /** `lctx generate`: writes text with a trained run, as it comes. */
 import { generateProject } from "../../../runtime/project/use-project.ts";
+import type { Target } from "../../../runtime/device/device.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { cacheFolder } from "../paths.ts";
 import { deviceKind, type TrainVerbOptions } from "./train.ts";
@@ -21,12 +22,14 @@ export async function generate(
     readonly topP?: number;
     readonly seed: number;
     readonly device: TrainVerbOptions["device"];
+    readonly target?: Target;
     readonly threads?: number;
   },
 ): Promise<number> {
   if (options.prompt === "") throw new UsageError("the prompt is empty", 'give some text: --prompt "Once"');
   const text = generateProject(run, {
     device: deviceKind(options.device),
+    target: options.target,
     threads: options.threads,
     kernelCache: cacheFolder(),
     prompt: options.prompt,

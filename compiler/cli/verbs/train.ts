@@ -1,5 +1,6 @@
 /** `lctx train`: builds a spec into the cache and trains it. */
 import { relative } from "node:path";
+import type { Target } from "../../../runtime/device/device.ts";
 import { buildSpec } from "../build-cache.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { cacheFolder } from "../paths.ts";
@@ -16,6 +17,7 @@ export interface TrainVerbOptions {
   readonly tensorboard?: boolean;
   readonly logFormat: "text" | "json";
   readonly device: "auto" | "cpu-native" | "cpu-wasm";
+  readonly target: Target;
   readonly threads?: number;
 }
 
@@ -24,13 +26,14 @@ export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native
   device === "cpu-native" ? "native" : device === "cpu-wasm" ? "wasm" : "auto";
 
 /** The command that goes on where a run stopped. */
-function goOn(path: string, run: string, { model, set, data }: TrainVerbOptions): string {
+function goOn(path: string, run: string, { model, set, data, target }: TrainVerbOptions): string {
   const word = (text: string): string =>
     /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
   const choices = [
     ...(model === undefined ? [] : ["--model", model]),
     ...set.flatMap((each) => ["--set", each]),
     ...(data === undefined ? [] : ["--data", data]),
+    ...(target === "cpu" ? [] : ["--target", target]),
   ];
   return ["lctx", "train", path, ...choices, "--run", run, "--resume"].map(word).join(" ");
 }
@@ -43,10 +46,13 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   const started = performance.now();
   const waits = process.stdout.isTTY && options.logFormat === "text";
   if (waits) process.stdout.write(`checking and compiling ${path} …`);
-  const built = await buildSpec(path, options.model, options.set).finally(() => {
+  const build = (target: Target) => buildSpec(path, options.model, options.set, target);
+  const built = await build(options.target).finally(() => {
     if (waits) process.stdout.write("\r\u001b[K");
   });
   if (built === null) return exitCodes.specErrors;
+  // A run from a GPU can be evaluated and gone on with on machines that have none.
+  const other = options.target === "cpu" ? null : await build("cpu");
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { defaultRunFolder, trainProject } = await import("../../../runtime/project/use-project.ts");
   const note = (line: string): void => {
@@ -56,6 +62,7 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   const runFolder = options.run ?? defaultRunFolder(built.project.settings.model);
   const result = await trainProject(built.project, {
     device: deviceKind(options.device),
+    others: other === null ? [] : [other.project],
     threads: options.threads,
     kernelCache: cacheFolder(),
     runFolder,

@@ -12,11 +12,13 @@ import type {
   TensorRole,
 } from "../../../../runtime/program.ts";
 import { noTensor } from "../../../../runtime/program.ts";
-import type { UpdateRule } from "../../../ir/graph.ts";
+import type { Node, UpdateRule } from "../../../ir/graph.ts";
 import type { MatmulStep, NodeStep, Operand, RowsStep, Step } from "../../../ir/schedule.ts";
 import type { ProgramParts } from "../../program-parts.ts";
+import { DoesNotFit } from "../sm80/call-plan.ts";
 import { matmulCall } from "./matmul.ts";
-import { nodeCall } from "./node-calls.ts";
+import { NoCudaCall } from "./no-cuda-call.ts";
+import { nodeCall, type Wanted } from "./node-calls.ts";
 import { rowsCall } from "./rows.ts";
 import { gradientNormCall, updateCall } from "./update.ts";
 
@@ -27,6 +29,16 @@ function withoutSite(call: CudaCall, site: string): CudaCall {
     label: launch.label.startsWith(`${site}: `) ? launch.label.slice(site.length + 2) : launch.label,
   }));
   return { ...call, launches };
+}
+
+/** Throws NoCudaCall where the node's sizes leave no room for its kernels. */
+function callOf(node: Node, wanted: Wanted): CudaCall {
+  try {
+    return nodeCall(node, wanted);
+  } catch (error) {
+    if (!(error instanceof DoesNotFit)) throw error;
+    throw new NoCudaCall(node, error.message.replace(`${node.site}: `, ""));
+  }
 }
 
 /** Calls by name; equal ones are one. */
@@ -106,7 +118,7 @@ class ProgramBuilder {
   #node(step: NodeStep): Launch {
     const { kind } = step.node;
     const wanted = step.results.map((result) => result !== null);
-    const call = withoutSite(nodeCall(step.node, wanted), step.node.site);
+    const call = withoutSite(callOf(step.node, wanted), step.node.site);
     const results = step.results.map((result) => result?.tensor ?? noTensor);
     const writes = results.filter((id) => id !== noTensor);
     return this.#launch(call, kind, `${step.site}: ${kind}`, [...ids(step.operands), ...results], writes);
