@@ -66,6 +66,13 @@ function ownRatios(own: readonly Measured[]): readonly string[] {
       lines.push(
         `${what}: ${(dense.fwd_ms / one.fwd_ms).toFixed(3)} of own causal's speed forward, ${(dense.bwd_ms / one.bwd_ms).toFixed(3)} backward`,
       );
+  for (const one of own.filter(({ name }) => name.startsWith("regions"))) {
+    const plain = own.find((other) => keyOf(other) === keyOf({ ...one, name: "causal" }));
+    if (plain !== undefined)
+      lines.push(
+        `${one.name} D${one.d} B${one.batch} N${one.length}: ${(plain.fwd_ms / one.fwd_ms).toFixed(3)} of own causal's speed forward, ${(plain.bwd_ms / one.bwd_ms).toFixed(3)} backward`,
+      );
+  }
   const long = find("causal", 32768, 16);
   for (const one of own)
     if (one.kept !== undefined && long?.visible !== undefined && one.visible !== undefined) {

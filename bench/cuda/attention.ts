@@ -47,6 +47,11 @@ const cases: readonly Case[] = [
   dense("sinks:4096", 1, 32768),
   dense("prefix:2048", 2, 8192),
   dense("documents", 2, 8192),
+  // Pairs within 1024 take one rotation of queries and keys, all others another.
+  dense("regions:1024", 8, 2048),
+  dense("regions:1024", 2, 8192),
+  dense("regions:1024", 1, 32768),
+  dense("regions:1024", 2, 8192, 64),
   dense("slopes", 2, 8192),
   dense("capped", 2, 8192),
   { ...dense("blocks:256", 1, 32768), kept: 0.1 },
@@ -79,7 +84,7 @@ function visibleShare({ name, length }: Case, kept: Uint8Array | null): number {
         (kind === "prefix" && (causal || k0 < n)) ||
         (kind === "documents" && causal && Math.floor(q0 / documentSize) <= Math.floor(k1 / documentSize)) ||
         (kind === "blocks" && causal && kept![i * blocks + j] !== 0) ||
-        (["causal", "slopes", "capped"].includes(kind!) && causal);
+        (["causal", "slopes", "capped", "regions"].includes(kind!) && causal);
       if (visible) seen += i === j && kind !== "full" ? 0.5 : 1;
     }
     // Of a million tokens nearly all rows of blocks have as many as the first one past the window.
@@ -172,10 +177,11 @@ async function measure(device: CudaDevice, of: Case, memories: CudaMemory[]): Pr
       return take(Float32Array.from({ length: heads }, (_, h) => 2 ** ((-8 * (h + 1)) / heads)));
     return take(Float32Array.from(kept!));
   });
-  const core = [elements(heads), elements(groups), elements(groups), ...tables];
+  const rotated = (): CudaMemory[] => attention.regions.flatMap(() => [elements(heads), elements(groups)]);
+  const core = [...rotated(), elements(groups), ...tables];
   const [output, slope] = [elements(heads), elements(heads)];
   const lse = take(new Float32Array(batch * length * heads));
-  const gradients = [elements(heads), elements(groups), elements(groups)];
+  const gradients = [...rotated(), elements(groups)];
   const sizes = { batch, length, "query-length": length, "query-start": 0, step: 0 };
   const bind = async (call: CudaCall, buffers: readonly CudaMemory[]) =>
     (await device.prepare(call)).bind(buffers, sizes);
