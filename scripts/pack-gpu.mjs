@@ -42,8 +42,16 @@ await build({
   logLevel: "warning",
 });
 copyFileSync("runtime/device/cuda/nvrtc-worker.mjs", join(folder, "nvrtc-worker.mjs"));
-// What the attention bench reads beside itself.
-copyFileSync("bench/peers/attention.py", join(folder, "peers-attention.py"));
+// What the attention benches read beside themselves.
+for (const name of ["attention", "routed"])
+  copyFileSync(`bench/peers/${name}.py`, join(folder, `peers-${name}.py`));
+mkdirSync(join(folder, "specs"), { recursive: true });
+for (const path of [
+  "examples/seer-gate/spec.lctx",
+  "examples/vertical-slash/spec.lctx",
+  "bench/specs/block-bounds.lctx",
+])
+  copyFileSync(path, join(folder, "specs", path.replaceAll("/", "-")));
 cpSync("stdlib", join(folder, "stdlib"), { recursive: true });
 
 // The foreign function library and its binary for that machine, without C++ sources and documents.

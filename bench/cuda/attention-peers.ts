@@ -56,15 +56,25 @@ export interface Peers {
   readonly problem: string | null;
 }
 
-/** Ends the script after so many seconds; what it printed until then counts. */
+/** The peers of the attention bench, ended after so many seconds. */
 export async function runPeers(seconds: number): Promise<Peers> {
+  const { lines, problem } = await runPeerLines(seconds, "attention");
+  const peers = lines.map((line) => measuredOf(line as PeerLine)).filter((each) => each !== null);
+  return { peers, problem };
+}
+
+/** Runs bench/peers/`name`.py and ends it after so many seconds; what it printed until then counts. */
+export async function runPeerLines(
+  seconds: number,
+  name: string,
+): Promise<{ readonly lines: readonly unknown[]; readonly problem: string | null }> {
   const script = [
-    join(import.meta.dirname, "peers-attention.py"),
-    join(import.meta.dirname, "../peers/attention.py"),
+    join(import.meta.dirname, `peers-${name}.py`),
+    join(import.meta.dirname, `../peers/${name}.py`),
   ].find(existsSync);
   const torch = spawnSync("python3", ["-c", "import torch"], { stdio: "ignore" });
-  if (script === undefined) return { peers: [], problem: "not run: their script is not here" };
-  if (torch.status !== 0) return { peers: [], problem: "not run: python3 has no PyTorch here" };
+  if (script === undefined) return { lines: [], problem: "not run: their script is not here" };
+  if (torch.status !== 0) return { lines: [], problem: "not run: python3 has no PyTorch here" };
   return new Promise((done) => {
     const child = spawn("python3", [script], { stdio: ["ignore", "pipe", "pipe"] });
     let [out, errors, late] = ["", "", false];
@@ -80,12 +90,9 @@ export async function runPeers(seconds: number): Promise<Peers> {
     child.on("close", (status) => {
       clearTimeout(timer);
       const whole = out.slice(0, out.lastIndexOf("\n") + 1).split("\n");
-      const peers = whole
-        .filter((line) => line.startsWith("{"))
-        .map((line) => measuredOf(JSON.parse(line) as PeerLine))
-        .filter((each) => each !== null);
+      const lines = whole.filter((line) => line.startsWith("{")).map((line): unknown => JSON.parse(line));
       const failed = status === 0 ? null : `their script ended with ${status}: ${errors.trim().slice(-300)}`;
-      done({ peers, problem: late ? "their script was ended: the budget is spent" : failed });
+      done({ lines, problem: late ? "their script was ended: the budget is spent" : failed });
     });
   });
 }
