@@ -8,7 +8,7 @@ import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import type { Reporter } from "./diagnostics/reporter.ts";
-import type { Graph } from "./ir/graph.ts";
+import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
 import { recipeToSettings } from "./lower/recipe-to-settings.ts";
@@ -16,6 +16,7 @@ import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
 import { optimizeGraph } from "./passes/pipeline.ts";
 import { refuseAttentions } from "./refuse-attentions.ts";
+import { tfjsScript } from "./tfjs-module.ts";
 
 export { checkSpec, type Checked } from "./check-spec.ts";
 
@@ -31,6 +32,8 @@ export interface CompiledStage {
   readonly program: Program;
   readonly kernels: KernelSources;
   readonly graphs: StageGraphs;
+  /** What a step does to each trained parameter. */
+  readonly update: UpdateRule;
 }
 
 export interface Compiled {
@@ -96,7 +99,7 @@ function compileStage(model: Model, stage: RecipeStage, reporter: Reporter): Com
     parameters: parameterInfos(own),
     maxLength: model.maxLength,
   });
-  return { name: stage.name, program, kernels: sources, graphs };
+  return { name: stage.name, program, kernels: sources, graphs, update: rule };
 }
 
 /** Says what the spec means and no kernel computes: leaving it out would train something else. */
@@ -114,20 +117,21 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
 export function compileEvaluation(
   model: Model,
   reporter: Reporter,
-): { readonly program: Program; readonly kernels: KernelSources } | null {
+): { readonly program: Program; readonly kernels: KernelSources; readonly tfjs: string } | null {
   refuseAttentions(model, ["evaluation", "decoding"], reporter);
   if (reporter.failed) return null;
+  const graphs = {
+    loss: optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "loss" })),
+    logits: optimizeGraph(modelToGraph(model, { phase: "decoding", output: "logits" })),
+  };
   const { program, sources } = buildProgram({
     name: model.name,
-    graphs: {
-      loss: optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "loss" })),
-      logits: optimizeGraph(modelToGraph(model, { phase: "decoding", output: "logits" })),
-    },
+    graphs,
     update: null,
     parameters: parameterInfos(model),
     maxLength: model.maxLength,
   });
-  return { program, kernels: sources };
+  return { program, kernels: sources, tfjs: tfjsScript(graphs, null) };
 }
 
 /** Programs and settings of a recipe; null after reported refusals. */

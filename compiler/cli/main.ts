@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { describeFailure } from "./describe-failure.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { targetOption } from "./target.ts";
 import { version } from "./paths.ts";
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -101,6 +102,7 @@ export function makeProgram(): Command {
     .addOption(
       new Option("--log-format <format>", "progress lines").choices(["text", "json"]).default("text"),
     )
+    .addOption(targetOption())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/train.ts")).train));
@@ -123,6 +125,7 @@ export function makeProgram(): Command {
     .addOption(model())
     .addOption(set())
     .addOption(format("text", "json"))
+    .addOption(targetOption())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/eval.ts")).evaluate));
@@ -135,6 +138,7 @@ export function makeProgram(): Command {
     .option("--top-k <n>", "choose among the n likeliest", positiveNumber)
     .option("--top-p <p>", "choose among the likeliest that hold this share", realNumber)
     .option("--seed <n>", "seed of the choices", wholeNumber, 1)
+    .addOption(targetOption())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/generate.ts")).generate));

@@ -3,10 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { loadNewest } from "../checkpoint/checkpoint.ts";
 import { diskFiles } from "../checkpoint/files.ts";
 import { withText } from "../data/mixed-data.ts";
-import { openCpuDevice, type DeviceOptions } from "../device/open.ts";
-import type { Device } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
-import { instantiate } from "../executable.ts";
 import { generateRun } from "../generate/generate-run.ts";
 import type { ParameterInfo } from "../program.ts";
 import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-run.ts";
@@ -15,22 +12,10 @@ import type { DataSettings, TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
 import { evaluateTasks, type EvaluateTasksOptions, type TasksEvaluation } from "../tasks/evaluate-tasks.ts";
 import { readRunSettings } from "../train/run-folder.ts";
-import { keepWithRun, openOn, readRunProject, type Project, type ProjectStage } from "./project.ts";
+import { openEngine, type Engine, type Place } from "./engine.ts";
+import { keepWithRun, readRunProject, type Project, type ProjectStage } from "./project.ts";
 
-/** Where and on how many threads to run. */
-export interface Place {
-  readonly device?: DeviceOptions["kind"];
-  readonly threads?: number | undefined;
-  /** Where compiled kernels are kept; null: nowhere. */
-  readonly kernelCache?: string | null;
-}
-
-const open = (place: Place): Promise<Device> =>
-  openCpuDevice({
-    kind: place.device ?? "auto",
-    threads: place.threads,
-    cacheFolder: place.kernelCache ?? null,
-  });
+export type { Place } from "./engine.ts";
 
 export interface TrainProjectOptions extends Place {
   readonly runFolder: string;
@@ -91,9 +76,9 @@ function otherText(data: DataSettings, source: string): DataSettings {
 /** Trains; the run's folder keeps programs and kernels, so that it can be used without the spec. */
 export async function trainProject(project: Project, options: TrainProjectOptions): Promise<TrainResult> {
   const note = options.note ?? ((line: string) => process.stdout.write(`${line}\n`));
-  const device = await open(options);
+  const engine = await openEngine(options);
   try {
-    note(`${project.settings.model} on ${device.name}: ${device.description}`);
+    note(`${project.settings.model} on ${engine.description}`);
     const settings: TrainSettings =
       options.data == null
         ? project.settings
@@ -105,13 +90,15 @@ export async function trainProject(project: Project, options: TrainProjectOption
             })),
           };
     const initialWeights = options.weights == null ? null : weightsOf(options.weights, note);
-    const opener = openOn(device, project);
     let kept = false;
     return await train(
       async (stage, index) => {
         if (!kept) keepWithRun(options.runFolder, project);
         kept = true;
-        return opener(stage, index);
+        return engine.open(project.stages[index]!, {
+          batch: stage.batch.sequences,
+          length: stage.data.length,
+        });
       },
       settings,
       {
@@ -130,16 +117,13 @@ export async function trainProject(project: Project, options: TrainProjectOption
       },
     );
   } finally {
-    device.close();
+    engine.close();
   }
 }
 
 /** Opens a run's programs at any sizes. */
-function openRun(project: Project, device: Device): OpenAt {
-  return (stage, sizes, phases) => {
-    const { program, kernels } = project.stages[stage]!;
-    return instantiate(program, kernels, device, sizes, phases);
-  };
+function openRun(project: Project, engine: Engine): OpenAt {
+  return (stage, sizes, phases) => engine.open(project.stages[stage]!, sizes, phases);
 }
 
 /** Another program over a run's weights: of a spec whose model has the same parameters. */
@@ -165,9 +149,9 @@ export async function evaluateProject(
   options: EvaluateProjectOptions = {},
 ): Promise<RunEvaluation | null> {
   const project = projectOf(runFolder, options);
-  const device = await open(options);
+  const engine = await openEngine(options);
   try {
-    return await evaluateRun(runFolder, openRun(project, device), {
+    return await evaluateRun(runFolder, openRun(project, engine), {
       specFolder: project.dataFolder,
       projectFolder: project.dataFolder,
       data: options.data ?? null,
@@ -176,7 +160,7 @@ export async function evaluateProject(
       objective: options.program == null ? undefined : "next_token",
     });
   } finally {
-    device.close();
+    engine.close();
   }
 }
 
@@ -192,9 +176,9 @@ export async function evaluateTasksProject(
   options: EvaluateTasksProjectOptions = {},
 ): Promise<TasksEvaluation> {
   const project = projectOf(runFolder, options);
-  const device = await open(options);
+  const engine = await openEngine(options);
   try {
-    return await evaluateTasks(runFolder, openRun(project, device), {
+    return await evaluateTasks(runFolder, openRun(project, engine), {
       specFolder: project.dataFolder,
       projectFolder: project.dataFolder,
       evaluations: options.evaluations ?? null,
@@ -204,7 +188,7 @@ export async function evaluateTasksProject(
       ...(options.onCell === undefined ? {} : { onCell: options.onCell }),
     });
   } finally {
-    device.close();
+    engine.close();
   }
 }
 
@@ -227,9 +211,9 @@ export async function* generateProject(
   options: GenerateProjectOptions,
 ): AsyncGenerator<string, { readonly tokens: number; readonly remarks: readonly string[] }> {
   const project = readRunProject(runFolder);
-  const device = await open(options);
+  const engine = await openEngine(options);
   try {
-    return yield* generateRun(runFolder, openRun(project, device), {
+    return yield* generateRun(runFolder, openRun(project, engine), {
       prompt: options.prompt,
       tokens: options.tokens,
       temperature: options.temperature,
@@ -240,7 +224,7 @@ export async function* generateProject(
       projectFolder: project.dataFolder,
     });
   } finally {
-    device.close();
+    engine.close();
   }
 }
 

@@ -11,11 +11,10 @@ import type { RunEvaluation } from "../../../runtime/train/evaluate-run.ts";
 import { readRunSettings } from "../../../runtime/train/run-folder.ts";
 import type { OtherSpec } from "../compile-other.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
-import { cacheFolder } from "../paths.ts";
+import { placeOf, type PlaceOptions } from "../target.ts";
 import { taskTables } from "../task-table.ts";
-import { deviceKind, type TrainVerbOptions } from "./train.ts";
 
-interface EvalOptions {
+interface EvalOptions extends PlaceOptions {
   readonly data?: string;
   readonly length?: number;
   readonly task: readonly string[];
@@ -24,8 +23,6 @@ interface EvalOptions {
   readonly model?: string;
   readonly set: readonly string[];
   readonly format: "text" | "json";
-  readonly device: TrainVerbOptions["device"];
-  readonly threads?: number;
 }
 
 const say = (text: string): void => void process.stdout.write(text);
@@ -64,9 +61,7 @@ function checkOptions({ data, task, spec, model, set, samples }: EvalOptions): v
 export async function evaluate(run: string, options: EvalOptions): Promise<number> {
   checkOptions(options);
   const place: Place = {
-    device: deviceKind(options.device),
-    threads: options.threads,
-    kernelCache: cacheFolder(),
+    ...placeOf(options),
   };
   const length = options.length ?? null;
   let other: OtherSpec | null = null;

@@ -2,9 +2,9 @@
 import { relative } from "node:path";
 import { buildSpec } from "../build-cache.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { cacheFolder } from "../paths.ts";
+import { defaultTarget, placeOf, type PlaceOptions } from "../target.ts";
 
-export interface TrainVerbOptions {
+export interface TrainVerbOptions extends PlaceOptions {
   readonly model?: string;
   readonly set: readonly string[];
   readonly run?: string;
@@ -15,22 +15,17 @@ export interface TrainVerbOptions {
   readonly allowChange?: boolean;
   readonly tensorboard?: boolean;
   readonly logFormat: "text" | "json";
-  readonly device: "auto" | "cpu-native" | "cpu-wasm";
-  readonly threads?: number;
 }
 
-/** The runtime's name of a device. */
-export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native" | "wasm" =>
-  device === "cpu-native" ? "native" : device === "cpu-wasm" ? "wasm" : "auto";
-
 /** The command that goes on where a run stopped. */
-function goOn(path: string, run: string, { model, set, data }: TrainVerbOptions): string {
+function goOn(path: string, run: string, { model, set, data, target }: TrainVerbOptions): string {
   const word = (text: string): string =>
     /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
   const choices = [
     ...(model === undefined ? [] : ["--model", model]),
     ...set.flatMap((each) => ["--set", each]),
     ...(data === undefined ? [] : ["--data", data]),
+    ...(target === defaultTarget ? [] : ["--target", target]),
   ];
   return ["lctx", "train", path, ...choices, "--run", run, "--resume"].map(word).join(" ");
 }
@@ -55,9 +50,7 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   note(built.cached ? "compiled before" : `compiled in ${seconds} s`);
   const runFolder = options.run ?? defaultRunFolder(built.project.settings.model);
   const result = await trainProject(built.project, {
-    device: deviceKind(options.device),
-    threads: options.threads,
-    kernelCache: cacheFolder(),
+    ...placeOf(options),
     runFolder,
     resume: options.resume ?? false,
     allowChange: options.allowChange ?? false,
