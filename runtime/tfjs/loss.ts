@@ -1,6 +1,6 @@
 /** Losses: cross-entropy over given logits, and over those of a head that are never all there. */
 import * as tf from "@tensorflow/tfjs-core";
-import { online, logOf, type Running, step } from "./attention.ts";
+import { online, logOf, type Running, step } from "./online.ts";
 import { matMul, scatterRows } from "./tensors.ts";
 
 /** Words of the vocabulary whose logits are there at once. */

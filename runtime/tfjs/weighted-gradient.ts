@@ -1,6 +1,6 @@
 /** The adjoint of weights by case, tile by tile: through each factor, each normaliser, and the key it was read at. */
 import * as tf from "@tensorflow/tfjs-core";
-import { through, type GradientRows, type GradientSums } from "./attention-gradient.ts";
+import { through, type GradientRows, type GradientSums } from "./gradient-sums.ts";
 import type { Weight } from "./attention-types.ts";
 import { part } from "./pair-walk.ts";
 import { blockMatrix, overKeys, readMatrix, weighTile, type WeighedTile } from "./weighted.ts";

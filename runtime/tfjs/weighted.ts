@@ -3,7 +3,7 @@
  * weights tile by tile. No block of keys lies in two tiles, so what a block needs is all in one.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { hideUnseen, logOf, lowest, online, opening, type Running, step } from "./attention.ts";
+import { hideUnseen, logOf, lowest, online, opening, type Running, step } from "./online.ts";
 import type { Attention, Normaliser, Weight, WeightCase } from "./attention-types.ts";
 import { part, type Logits, type PairWalk, type Range } from "./pair-walk.ts";
 import { Sum } from "./sum.ts";
