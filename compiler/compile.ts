@@ -9,7 +9,7 @@ import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import type { Reporter } from "./diagnostics/reporter.ts";
-import type { Graph } from "./ir/graph.ts";
+import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
 import { recipeToSettings } from "./lower/recipe-to-settings.ts";
@@ -17,6 +17,7 @@ import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
 import { optimizeGraph } from "./passes/pipeline.ts";
 import { refuseAttentions } from "./refuse-attentions.ts";
+import { tfjsScript } from "./tfjs-module.ts";
 
 export { checkSpec, type Checked } from "./check-spec.ts";
 
@@ -32,6 +33,8 @@ export interface CompiledStage {
   readonly program: Program;
   readonly kernels: ProgramSources;
   readonly graphs: StageGraphs;
+  /** What a step does to each trained parameter. */
+  readonly update: UpdateRule;
 }
 
 export interface Compiled {
@@ -121,7 +124,7 @@ function compileStage(
     maxLength: model.maxLength,
   };
   const built = buildFor(target, request, own, reporter);
-  return built === null ? null : { name: stage.name, ...built, graphs };
+  return built === null ? null : { name: stage.name, ...built, graphs, update: rule };
 }
 
 /** Says what the spec means and no kernel computes: leaving it out would train something else. */
@@ -136,20 +139,26 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
 }
 
 /** A program that evaluates and never trains, for weights that come from elsewhere; null after reported refusals. */
-export function compileEvaluation(model: Model, reporter: Reporter, target: Target = "cpu"): Built | null {
+export function compileEvaluation(
+  model: Model,
+  reporter: Reporter,
+  target: Target = "cpu",
+): (Built & { readonly tfjs: string }) | null {
   refuseAttentions(model, ["evaluation", "decoding"], reporter);
   if (reporter.failed) return null;
+  const graphs = {
+    loss: optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "loss" })),
+    logits: optimizeGraph(modelToGraph(model, { phase: "decoding", output: "logits" })),
+  };
   const request: ProgramRequest = {
     name: model.name,
-    graphs: {
-      loss: optimizeGraph(modelToGraph(model, { phase: "evaluation", output: "loss" })),
-      logits: optimizeGraph(modelToGraph(model, { phase: "decoding", output: "logits" })),
-    },
+    graphs,
     update: null,
     parameters: parameterInfos(model),
     maxLength: model.maxLength,
   };
-  return buildFor(target, request, model, reporter);
+  const built = buildFor(target, request, model, reporter);
+  return built === null ? null : { ...built, tfjs: tfjsScript(graphs, null) };
 }
 
 /** Programs and settings of a recipe; null after reported refusals. */

@@ -17,6 +17,7 @@ import { dirname, join, sep } from "node:path";
 const external = [
   "@hpcc-js/wasm-graphviz",
   "@resvg/resvg-js",
+  "@tensorflow/*",
   "@yowasp/clang",
   "esbuild",
   "koffi",

@@ -1,6 +1,7 @@
 /** Compiles a spec for the cache of builds; apart from it, since a build that is there needs no compiler. */
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import { compileRecipe } from "../compile.ts";
+import { tfjsScript } from "../tfjs-module.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
 import { orderTensors } from "../emit/order-tensors.ts";
 import type { Target } from "../../runtime/device/device.ts";
@@ -29,6 +30,10 @@ export function buildFresh(
   const compiled = compileRecipe(pickRecipe(opened.project, model), reporter, target);
   printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, overrides), "text");
   if (compiled === null) return null;
-  const stages = compiled.stages.map(({ program, kernels }) => ({ program: orderTensors(program), kernels }));
+  const stages = compiled.stages.map(({ program, kernels, graphs, update }) => ({
+    program: orderTensors(program),
+    kernels,
+    tfjs: tfjsScript(graphs, update),
+  }));
   return { settings: compiled.settings, stages, sources: opened.checked.sources };
 }

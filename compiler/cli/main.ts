@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { describeFailure } from "./describe-failure.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { buildTargetOption, runTargetOption, targetOption } from "./target.ts";
 import { version } from "./paths.ts";
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -40,11 +41,6 @@ const set = (): Option =>
 const model = (): Option => new Option("--model <name>", "which model, when the file has several");
 const device = (): Option =>
   new Option("--device <name>", "where to run").choices(["auto", "cpu-native", "cpu-wasm"]).default("auto");
-const target = (): Option =>
-  new Option(
-    "--target <target>",
-    "processor that the program is built for: cpu, or cuda for an NVIDIA GPU",
-  ).choices(["cpu", "cuda"]);
 const threads = (): Option =>
   new Option("--threads <n>", "worker threads (default: the cores there are)").argParser(positiveNumber);
 const format = (...choices: string[]): Option =>
@@ -90,7 +86,7 @@ export function makeProgram(): Command {
     .option("--out <folder>", "where to write (default: build/<model>)")
     .addOption(model())
     .addOption(set())
-    .addOption(target().default("cpu"))
+    .addOption(buildTargetOption())
     .action(run(async () => (await import("./verbs/build.ts")).build));
 
   verb("train", "train a spec's model", "lctx train examples/moby-dick.lctx --set train.seed=2")
@@ -107,7 +103,7 @@ export function makeProgram(): Command {
     .addOption(
       new Option("--log-format <format>", "progress lines").choices(["text", "json"]).default("text"),
     )
-    .addOption(target().default("cpu"))
+    .addOption(targetOption())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/train.ts")).train));
@@ -130,7 +126,7 @@ export function makeProgram(): Command {
     .addOption(model())
     .addOption(set())
     .addOption(format("text", "json"))
-    .addOption(target())
+    .addOption(runTargetOption())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/eval.ts")).evaluate));
@@ -143,7 +139,7 @@ export function makeProgram(): Command {
     .option("--top-k <n>", "choose among the n likeliest", positiveNumber)
     .option("--top-p <p>", "choose among the likeliest that hold this share", realNumber)
     .option("--seed <n>", "seed of the choices", wholeNumber, 1)
-    .addOption(target())
+    .addOption(runTargetOption())
     .addOption(device())
     .addOption(threads())
     .action(run(async () => (await import("./verbs/generate.ts")).generate));

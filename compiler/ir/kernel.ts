@@ -57,6 +57,28 @@ export function realLiteral(value: number): Fragment {
   return makeFragment(`${/[.e]/.test(digits) ? digits : `${digits}.0`}f`);
 }
 
+/** A name of emitted TypeScript: letters and digits. Throws for anything else. */
+export function scriptName(text: string): Fragment {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) throw new Error(`"${text}" is no name`);
+  return makeFragment(text);
+}
+
+/** A string literal of emitted TypeScript; any text is safe in it. */
+export function scriptString(text: string): Fragment {
+  return makeFragment(JSON.stringify(text).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029"));
+}
+
+/** A double of emitted TypeScript; negative ones stand in parentheses. */
+export function scriptNumber(value: number): Fragment {
+  const text = Object.is(value, -0) ? "-0" : String(value);
+  return makeFragment(text.startsWith("-") ? `(${text})` : text);
+}
+
+/** A comment of one line in emitted TypeScript. */
+export function scriptComment(text: string): Fragment {
+  return makeFragment(`// ${text.replaceAll(/[^\x20-\x7e\u00a0-\u2027\u202a-\uffff]/g, " ")}`);
+}
+
 export function joinFragments(parts: readonly Fragment[], separator: Fragment): Fragment {
   return makeFragment(parts.map((part) => partText(part)).join(partText(separator)));
 }

@@ -2,11 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { diskFiles, replaceFile } from "../checkpoint/files.ts";
-import { targetOf, type Device, type ProgramSources, type Target } from "../device/device.ts";
+import { targetOf, type ProgramSources, type Target } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
-import { instantiate, type Executable } from "../executable.ts";
 import type { Program } from "../program.ts";
-import type { OpenModel } from "../train/model.ts";
 import { readRunSettings } from "../train/run-folder.ts";
 import { callsFile, readCudaCalls } from "./cuda-folder.ts";
 import type { TrainSettings } from "../train/settings.ts";
@@ -14,6 +12,10 @@ import type { TrainSettings } from "../train/settings.ts";
 export interface ProjectStage {
   readonly program: Program;
   readonly kernels: ProgramSources;
+  /** The program as a script for the target tfjs; left out or null: it was built without one. */
+  readonly tfjs?: string | null;
+  /** Functions that a project's own module has in the script's place. */
+  readonly phases?: object;
 }
 
 export interface Project {
@@ -52,7 +54,8 @@ const stageFile = (n: number, target: Target): string =>
   target === "cpu" ? `program-${n + 1}.json` : `program-${n + 1}.${target}.json`;
 
 /** A stage as plain data. */
-export const stageText = ({ program, kernels }: ProjectStage): string => JSON.stringify({ program, kernels });
+export const stageText = ({ program, kernels, tfjs }: ProjectStage): string =>
+  JSON.stringify({ program, kernels, tfjs: tfjs ?? null });
 
 /** What `stageText` wrote; `path` is for messages. Throws LctxError `program-unreadable`. */
 export function parseStage(text: string, path: string): ProjectStage {
@@ -63,7 +66,7 @@ export function parseStage(text: string, path: string): ProjectStage {
       `${path} has format ${String(stage.program?.format)}`,
       "it was written by another version of lctx",
     );
-  return { program: stage.program, kernels: stage.kernels };
+  return { program: stage.program, kernels: stage.kernels, tfjs: stage.tfjs ?? null };
 }
 
 function unreadable(path: string, cause: unknown): LctxError {
@@ -131,16 +134,5 @@ export function readRunProject(runFolder: string, asked?: Target): Project {
       const path = join(folder, stageFile(n, target));
       return parseStage(readText(path), path);
     }),
-  };
-}
-
-/** Opens each stage's program on a device, with a stage's rows and positions. */
-export function openOn(device: Device, project: Project): OpenModel {
-  return async (stage, index): Promise<Executable> => {
-    const { program, kernels } = project.stages[index]!;
-    return instantiate(program, kernels, device, {
-      batch: stage.batch.sequences,
-      length: stage.data.length,
-    });
   };
 }

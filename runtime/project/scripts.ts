@@ -14,7 +14,12 @@ import {
   type Place,
 } from "./use-project.ts";
 
-const common = { run: { type: "string" }, threads: { type: "string" }, device: { type: "string" } } as const;
+const common = {
+  run: { type: "string" },
+  threads: { type: "string" },
+  device: { type: "string" },
+  target: { type: "string" },
+} as const;
 
 function fail(error: unknown): number {
   if (!(error instanceof LctxError)) {
@@ -50,11 +55,13 @@ function number(text: string | undefined, name: string): number | undefined {
 function place(values: {
   readonly threads?: string | undefined;
   readonly device?: string | undefined;
+  readonly target?: string | undefined;
 }): Place {
   const kind = (values.device ?? "auto").replace(/^cpu-/, "");
   if (kind !== "auto" && kind !== "native" && kind !== "wasm")
     throw new LctxError("settings-invalid", `--device takes auto, cpu-native or cpu-wasm, not "${kind}"`);
   return {
+    target: values.target,
     device: kind,
     threads: number(values.threads, "threads"),
     kernelCache: process.env["LCTX_CACHE"] ?? join(homedir(), ".cache", "lctx"),

@@ -3,10 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { loadNewest } from "../checkpoint/checkpoint.ts";
 import { diskFiles } from "../checkpoint/files.ts";
 import { withText } from "../data/mixed-data.ts";
-import { openDevice, type DeviceOptions } from "../device/open.ts";
-import { targetOf, type Device, type Target } from "../device/device.ts";
 import { LctxError } from "../errors.ts";
-import { instantiate } from "../executable.ts";
 import { generateRun } from "../generate/generate-run.ts";
 import type { ParameterInfo } from "../program.ts";
 import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-run.ts";
@@ -15,25 +12,10 @@ import type { DataSettings, TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
 import { evaluateTasks, type EvaluateTasksOptions, type TasksEvaluation } from "../tasks/evaluate-tasks.ts";
 import { readRunSettings } from "../train/run-folder.ts";
-import { keepWithRun, openOn, readRunProject, type Project, type ProjectStage } from "./project.ts";
+import { kernelTarget, openEngine, type Engine, type Place } from "./engine.ts";
+import { keepWithRun, readRunProject, type Project, type ProjectStage } from "./project.ts";
 
-/** Where and on how many threads to run. */
-export interface Place {
-  readonly device?: DeviceOptions["kind"];
-  /** Which of a run's programs: those for the CPU, if it has them, when nothing is said. */
-  readonly target?: Target | undefined;
-  readonly threads?: number | undefined;
-  /** Where compiled kernels are kept; null: nowhere. */
-  readonly kernelCache?: string | null;
-}
-
-/** The device that a project's programs are for. */
-const open = (place: Place, { stages }: Project): Promise<Device> =>
-  openDevice(targetOf(stages[0]!.kernels), {
-    kind: place.device ?? "auto",
-    threads: place.threads,
-    cacheFolder: place.kernelCache ?? null,
-  });
+export type { Place } from "./engine.ts";
 
 export interface TrainProjectOptions extends Place {
   readonly runFolder: string;
@@ -96,9 +78,9 @@ function otherText(data: DataSettings, source: string): DataSettings {
 /** Trains; the run's folder keeps programs and kernels, so that it can be used without the spec. */
 export async function trainProject(project: Project, options: TrainProjectOptions): Promise<TrainResult> {
   const note = options.note ?? ((line: string) => process.stdout.write(`${line}\n`));
-  const device = await open(options, project);
+  const engine = await openEngine(options, project);
   try {
-    note(`${project.settings.model} on ${device.name}: ${device.description}`);
+    note(`${project.settings.model} on ${engine.description}`);
     const settings: TrainSettings =
       options.data == null
         ? project.settings
@@ -110,14 +92,16 @@ export async function trainProject(project: Project, options: TrainProjectOption
             })),
           };
     const initialWeights = options.weights == null ? null : weightsOf(options.weights, note);
-    const opener = openOn(device, project);
     let kept = false;
     return await train(
       async (stage, index) => {
         if (!kept)
           for (const each of [project, ...(options.others ?? [])]) keepWithRun(options.runFolder, each);
         kept = true;
-        return opener(stage, index);
+        return engine.open(project.stages[index]!, {
+          batch: stage.batch.sequences,
+          length: stage.data.length,
+        });
       },
       settings,
       {
@@ -136,16 +120,13 @@ export async function trainProject(project: Project, options: TrainProjectOption
       },
     );
   } finally {
-    device.close();
+    engine.close();
   }
 }
 
 /** Opens a run's programs at any sizes. */
-function openRun(project: Project, device: Device): OpenAt {
-  return (stage, sizes, phases) => {
-    const { program, kernels } = project.stages[stage]!;
-    return instantiate(program, kernels, device, sizes, phases);
-  };
+function openRun(project: Project, engine: Engine): OpenAt {
+  return (stage, sizes, phases) => engine.open(project.stages[stage]!, sizes, phases);
 }
 
 /** Another program over a run's weights: of a spec whose model has the same parameters. */
@@ -156,7 +137,7 @@ interface OtherProgram {
 
 /** The run's project, each stage with the other program when there is one. */
 function projectOf(runFolder: string, { program, target }: OtherProgram & Pick<Place, "target">): Project {
-  const project = readRunProject(runFolder, program == null ? target : undefined);
+  const project = readRunProject(runFolder, program == null ? kernelTarget(target) : undefined);
   return program == null ? project : { ...project, stages: project.stages.map(() => program) };
 }
 
@@ -171,9 +152,9 @@ export async function evaluateProject(
   options: EvaluateProjectOptions = {},
 ): Promise<RunEvaluation | null> {
   const project = projectOf(runFolder, options);
-  const device = await open(options, project);
+  const engine = await openEngine(options, project);
   try {
-    return await evaluateRun(runFolder, openRun(project, device), {
+    return await evaluateRun(runFolder, openRun(project, engine), {
       specFolder: project.dataFolder,
       projectFolder: project.dataFolder,
       data: options.data ?? null,
@@ -182,7 +163,7 @@ export async function evaluateProject(
       objective: options.program == null ? undefined : "next_token",
     });
   } finally {
-    device.close();
+    engine.close();
   }
 }
 
@@ -198,9 +179,9 @@ export async function evaluateTasksProject(
   options: EvaluateTasksProjectOptions = {},
 ): Promise<TasksEvaluation> {
   const project = projectOf(runFolder, options);
-  const device = await open(options, project);
+  const engine = await openEngine(options, project);
   try {
-    return await evaluateTasks(runFolder, openRun(project, device), {
+    return await evaluateTasks(runFolder, openRun(project, engine), {
       specFolder: project.dataFolder,
       projectFolder: project.dataFolder,
       evaluations: options.evaluations ?? null,
@@ -210,7 +191,7 @@ export async function evaluateTasksProject(
       ...(options.onCell === undefined ? {} : { onCell: options.onCell }),
     });
   } finally {
-    device.close();
+    engine.close();
   }
 }
 
@@ -232,10 +213,10 @@ export async function* generateProject(
   runFolder: string,
   options: GenerateProjectOptions,
 ): AsyncGenerator<string, { readonly tokens: number; readonly remarks: readonly string[] }> {
-  const project = readRunProject(runFolder, options.target);
-  const device = await open(options, project);
+  const project = readRunProject(runFolder, kernelTarget(options.target));
+  const engine = await openEngine(options, project);
   try {
-    return yield* generateRun(runFolder, openRun(project, device), {
+    return yield* generateRun(runFolder, openRun(project, engine), {
       prompt: options.prompt,
       tokens: options.tokens,
       temperature: options.temperature,
@@ -246,7 +227,7 @@ export async function* generateProject(
       projectFolder: project.dataFolder,
     });
   } finally {
-    device.close();
+    engine.close();
   }
 }
 

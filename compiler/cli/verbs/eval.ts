@@ -6,17 +6,16 @@ import {
   hasTasks,
   type Place,
 } from "../../../runtime/project/use-project.ts";
-import type { Target } from "../../../runtime/device/device.ts";
+import { kernelTarget } from "../../../runtime/project/engine.ts";
 import { writeEvaluation } from "../../../runtime/tasks/evaluate-tasks.ts";
 import type { RunEvaluation } from "../../../runtime/train/evaluate-run.ts";
 import { readRunSettings } from "../../../runtime/train/run-folder.ts";
 import type { OtherSpec } from "../compile-other.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
-import { cacheFolder } from "../paths.ts";
+import { placeOf, type PlaceOptions } from "../target.ts";
 import { taskTables } from "../task-table.ts";
-import { deviceKind, type TrainVerbOptions } from "./train.ts";
 
-interface EvalOptions {
+interface EvalOptions extends PlaceOptions {
   readonly data?: string;
   readonly length?: number;
   readonly task: readonly string[];
@@ -25,9 +24,6 @@ interface EvalOptions {
   readonly model?: string;
   readonly set: readonly string[];
   readonly format: "text" | "json";
-  readonly device: TrainVerbOptions["device"];
-  readonly target?: Target;
-  readonly threads?: number;
 }
 
 const say = (text: string): void => void process.stdout.write(text);
@@ -66,17 +62,14 @@ function checkOptions({ data, task, spec, model, set, samples }: EvalOptions): v
 export async function evaluate(run: string, options: EvalOptions): Promise<number> {
   checkOptions(options);
   const place: Place = {
-    device: deviceKind(options.device),
-    target: options.target,
-    threads: options.threads,
-    kernelCache: cacheFolder(),
+    ...placeOf(options),
   };
   const length = options.length ?? null;
   let other: OtherSpec | null = null;
   if (options.spec !== undefined) {
     const runModel = readRunSettings(run).model;
     const { compileOther } = await import("../compile-other.ts");
-    other = compileOther(options.spec, options.model, runModel, options.set, options.target ?? "cpu");
+    other = compileOther(options.spec, options.model, runModel, options.set, kernelTarget(options.target));
   }
   const program = other?.program ?? null;
   const evaluations = other === null || other.evaluations.length === 0 ? null : other.evaluations;

@@ -1,9 +1,7 @@
 /** `lctx generate`: writes text with a trained run, as it comes. */
 import { generateProject } from "../../../runtime/project/use-project.ts";
-import type { Target } from "../../../runtime/device/device.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
-import { cacheFolder } from "../paths.ts";
-import { deviceKind, type TrainVerbOptions } from "./train.ts";
+import { placeOf, type PlaceOptions } from "../target.ts";
 
 /** Text as a terminal may have it: a model may write any byte, and control characters would act on the terminal. */
 const shown = (text: string): string =>
@@ -21,17 +19,11 @@ export async function generate(
     readonly topK?: number;
     readonly topP?: number;
     readonly seed: number;
-    readonly device: TrainVerbOptions["device"];
-    readonly target?: Target;
-    readonly threads?: number;
-  },
+  } & PlaceOptions,
 ): Promise<number> {
   if (options.prompt === "") throw new UsageError("the prompt is empty", 'give some text: --prompt "Once"');
   const text = generateProject(run, {
-    device: deviceKind(options.device),
-    target: options.target,
-    threads: options.threads,
-    kernelCache: cacheFolder(),
+    ...placeOf(options),
     prompt: options.prompt,
     tokens: options.tokens,
     temperature: options.temperature,

@@ -1,11 +1,12 @@
 /** `lctx train`: builds a spec into the cache and trains it. */
 import { relative } from "node:path";
 import type { Target } from "../../../runtime/device/device.ts";
+import { kernelTarget } from "../../../runtime/project/engine.ts";
 import { buildSpec } from "../build-cache.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { cacheFolder } from "../paths.ts";
+import { defaultTarget, placeOf, type PlaceOptions } from "../target.ts";
 
-export interface TrainVerbOptions {
+export interface TrainVerbOptions extends PlaceOptions {
   readonly model?: string;
   readonly set: readonly string[];
   readonly run?: string;
@@ -16,14 +17,7 @@ export interface TrainVerbOptions {
   readonly allowChange?: boolean;
   readonly tensorboard?: boolean;
   readonly logFormat: "text" | "json";
-  readonly device: "auto" | "cpu-native" | "cpu-wasm";
-  readonly target: Target;
-  readonly threads?: number;
 }
-
-/** The runtime's name of a device. */
-export const deviceKind = (device: TrainVerbOptions["device"]): "auto" | "native" | "wasm" =>
-  device === "cpu-native" ? "native" : device === "cpu-wasm" ? "wasm" : "auto";
 
 /** The command that goes on where a run stopped. */
 function goOn(path: string, run: string, { model, set, data, target }: TrainVerbOptions): string {
@@ -33,7 +27,7 @@ function goOn(path: string, run: string, { model, set, data, target }: TrainVerb
     ...(model === undefined ? [] : ["--model", model]),
     ...set.flatMap((each) => ["--set", each]),
     ...(data === undefined ? [] : ["--data", data]),
-    ...(target === "cpu" ? [] : ["--target", target]),
+    ...(target === undefined || target === defaultTarget ? [] : ["--target", target]),
   ];
   return ["lctx", "train", path, ...choices, "--run", run, "--resume"].map(word).join(" ");
 }
@@ -47,12 +41,13 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   const waits = process.stdout.isTTY && options.logFormat === "text";
   if (waits) process.stdout.write(`checking and compiling ${path} …`);
   const build = (target: Target) => buildSpec(path, options.model, options.set, target);
-  const built = await build(options.target).finally(() => {
+  const kernels = kernelTarget(options.target) ?? defaultTarget;
+  const built = await build(kernels).finally(() => {
     if (waits) process.stdout.write("\r\u001b[K");
   });
   if (built === null) return exitCodes.specErrors;
   // A run from a GPU can be evaluated and gone on with on machines that have none.
-  const other = options.target === "cpu" ? null : await build("cpu");
+  const other = kernels === defaultTarget ? null : await build(defaultTarget);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { defaultRunFolder, trainProject } = await import("../../../runtime/project/use-project.ts");
   const note = (line: string): void => {
@@ -61,10 +56,8 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   note(built.cached ? "compiled before" : `compiled in ${seconds} s`);
   const runFolder = options.run ?? defaultRunFolder(built.project.settings.model);
   const result = await trainProject(built.project, {
-    device: deviceKind(options.device),
+    ...placeOf(options),
     others: other === null ? [] : [other.project],
-    threads: options.threads,
-    kernelCache: cacheFolder(),
     runFolder,
     resume: options.resume ?? false,
     allowChange: options.allowChange ?? false,

@@ -221,7 +221,11 @@ export function rotationTolerance(node: RotateNode, rows: Float64Tensor): Float6
 }
 
 /** The largest error over its tolerance, or an account of the first element of another class (NaN, infinity). */
-export function worst(given: Float32Array, want: Float64Array, tolerance: Float64Array): number | string {
+export function worst(
+  given: Float32Array | Int32Array,
+  want: Float64Array,
+  tolerance: Float64Array,
+): number | string {
   let most = 0;
   for (let i = 0; i < want.length; i++) {
     const [x, y] = [given[i]!, want[i]!];

@@ -294,7 +294,7 @@ export function nodeProblems(
   get: Get,
   sizes: Sizes,
   wants: readonly Float64Tensor[],
-  given: readonly Float32Array[],
+  given: readonly (Float32Array | Int32Array)[],
 ): readonly string[] {
   if (node.kind === "select") {
     const problem = selectionProblem(node, get, sizes, wants[0]!, new Int32Array(given[0]!.buffer));
