@@ -6,7 +6,12 @@ import { withText } from "../data/mixed-data.ts";
 import { LctxError } from "../errors.ts";
 import { generateRun } from "../generate/generate-run.ts";
 import type { ParameterInfo } from "../program.ts";
-import { evaluateRun, type OpenAt, type RunEvaluation } from "../train/evaluate-run.ts";
+import {
+  evaluateRun,
+  type EvaluateRunOptions,
+  type OpenAt,
+  type RunEvaluation,
+} from "../train/evaluate-run.ts";
 import { train, type TrainOptions, type TrainResult } from "../train/trainer.ts";
 import type { DataSettings, TrainSettings } from "../train/settings.ts";
 import { carriedFrom, type InitialWeights } from "../train/weights.ts";
@@ -141,10 +146,8 @@ function projectOf(runFolder: string, { program, target }: OtherProgram & Pick<P
   return program == null ? project : { ...project, stages: project.stages.map(() => program) };
 }
 
-export interface EvaluateProjectOptions extends Place, OtherProgram {
-  readonly data?: string | null;
-  readonly length?: number | null;
-}
+export interface EvaluateProjectOptions
+  extends Place, OtherProgram, Pick<EvaluateRunOptions, "data" | "length" | "rows" | "rowsOf"> {}
 
 /** Evaluates a run. Null when it holds no text out. Throws LctxErrors. */
 export async function evaluateProject(
@@ -159,6 +162,8 @@ export async function evaluateProject(
       projectFolder: project.dataFolder,
       data: options.data ?? null,
       length: options.length ?? null,
+      rows: options.rows ?? null,
+      rowsOf: options.rowsOf,
       // Programs of other specs have no recipe: theirs is the loss of the next token.
       objective: options.program == null ? undefined : "next_token",
     });

@@ -8,6 +8,7 @@ import type { Evaluation } from "./evaluate.ts";
 import { vocabularyOf } from "./model.ts";
 import type { TrainableModel } from "./model.ts";
 import { readRunSettings, runFiles } from "./run-folder.ts";
+import type { StageSettings } from "./settings.ts";
 import { chooseCheckpoint, restoreWeights } from "./weights.ts";
 
 /** Makes the model of a stage at the given rows and positions, with the given phases ready. Weights are filled by the caller. */
@@ -25,6 +26,8 @@ export interface EvaluateRunOptions {
   readonly data?: string | null;
   /** Tokens a row; null: as trained. */
   readonly length?: number | null;
+  /** Whose held-out rows and targets are looked at; left out: the stage's that the weights come from. */
+  readonly rowsOf?: Pick<StageSettings, "batch" | "data" | "loss"> | undefined;
   /** Rows looked at, at most; null: all. */
   readonly rows?: number | null;
   readonly which?: "newest" | "best";
@@ -51,7 +54,7 @@ export async function evaluateRun(
   const settings = readRunSettings(runFolder);
   const { checkpoint, remarks } = chooseCheckpoint(runFolder, options.which ?? "newest");
   const index = checkpoint.state.stage;
-  const stage = settings.stages[index]!;
+  const stage = options.rowsOf ?? settings.stages[index]!;
   const length = options.length ?? stage.data.length;
   const model = await open(index, { batch: stage.batch.sequences, length }, ["loss"]);
   try {

@@ -1,0 +1,241 @@
+/** What the behaviour runs train and measure, at the sizes of the issue or at sizes for a processor, and what they must show. */
+
+export interface Scale {
+  readonly name: "full" | "small";
+  /** Overrides of every model. */
+  readonly model: readonly string[];
+  /** Bytes a row: trained, tuned, and asked for far beyond. */
+  readonly trained: number;
+  readonly long: number;
+  readonly far: number;
+  /** Bytes a block. */
+  readonly block: number;
+  /** Sequences of a batch, in place of one of the spec. */
+  readonly batch: (sequences: number) => number;
+  /** Samples of each length and depth, and held-out rows. */
+  readonly samples: number;
+  readonly rows: number;
+}
+
+export const scales: Readonly<Record<Scale["name"], Scale>> = {
+  full: {
+    name: "full",
+    model: [],
+    trained: 512,
+    long: 2048,
+    far: 4096,
+    block: 32,
+    batch: (sequences) => sequences,
+    samples: 20,
+    rows: 64,
+  },
+  small: {
+    name: "small",
+    model: ["T4.width=64", "T4.heads=4", "T4.layers=2"],
+    trained: 256,
+    long: 1024,
+    far: 2048,
+    block: 16,
+    batch: (sequences) => Math.max(1, sequences / 4),
+    samples: 4,
+    rows: 8,
+  },
+};
+
+/** A run: a recipe, from the weights of another run or from its own start. */
+export interface Training {
+  readonly name: string;
+  readonly spec: string;
+  readonly from: string | null;
+  readonly overrides: readonly string[];
+}
+
+/** One question to a run's weights, in its own model or another spec's. */
+export interface Measure {
+  readonly run: string;
+  readonly label: string;
+  /** Another model over the same weights; null: the run's own. */
+  readonly spec: string | null;
+  readonly overrides: readonly string[];
+  readonly length: number;
+  /** A task of base.lctx; null: the loss on held-out rows of long.lctx. */
+  readonly task: string | null;
+}
+
+export interface Work {
+  readonly trainings: readonly Training[];
+  readonly measures: readonly Measure[];
+}
+
+/** Rows of the gate's causal triangle keep so many tiles each that `kept` of all tiles are kept, at most. */
+function tilesPerRow(blocks: number, kept: number): number {
+  let most = 1;
+  const share = (top: number): number =>
+    ((top * (top + 1)) / 2 + (blocks - top) * top) / ((blocks * (blocks + 1)) / 2);
+  while (share(most + 1) <= kept) most++;
+  return most;
+}
+
+/** Columns and diagonals that cover `share` of the causal pairs, at most: two diagonals for three lines in five. */
+function lines(length: number, share: number): { readonly vertical: number; readonly slash: number } {
+  const all = Math.floor((share * (length + 1)) / 2);
+  const slash = Math.floor(0.6 * all);
+  return { vertical: all - slash, slash };
+}
+
+export function workOf(scale: Scale): Work {
+  const { trained, long, far, block } = scale;
+  const trainings: Training[] = [];
+  const measures: Measure[] = [];
+  const train = (
+    name: string,
+    spec: string,
+    from: string | null,
+    overrides: readonly string[] = [],
+  ): void => {
+    trainings.push({ name, spec, from, overrides: [...scale.model, ...overrides] });
+  };
+  const measure = (
+    run: string,
+    label: string,
+    task: string | null,
+    length: number,
+    spec: string | null = null,
+    overrides: readonly string[] = [],
+  ): void => {
+    const set = spec === null ? [] : [...scale.model, `T4.length=${length}`, ...overrides];
+    measures.push({ run, label, spec, overrides: set, length, task });
+  };
+
+  const heads = `T4.attention=LongHeads(block: ${block}, budget: ${trained / block})`;
+  for (const [run, own] of [
+    ["base", []],
+    ["base-gqa", ["T4.kv_heads=2"]],
+  ] as const) {
+    train(run, "base.lctx", null, own);
+    for (const task of ["passkey", "recall", "tracking"]) measure(run, "plain", task, trained);
+    for (const task of ["passkey", "recall", "tracking"]) measure(run, "plain", task, far);
+    measure(run, "long-heads", "passkey", trained, "longheads.lctx", [heads, ...own]);
+    for (const task of ["passkey", "recall", "tracking"])
+      measure(run, "long-heads", task, far, "longheads.lctx", [heads, ...own]);
+  }
+
+  train("landmark", "landmark.lctx", null, [`T4.attention=Landmark(block: ${block})`]);
+  measure("landmark", "own", "passkey", trained);
+  measure("landmark", "own", "passkey", far);
+  const marks = [`T4.attention=LandmarkFar(block: ${block})`];
+  measure("landmark", "far", "passkey", trained, "landmark-far.lctx", marks);
+  measure("landmark", "far", "passkey", far, "landmark-far.lctx", marks);
+
+  for (const kind of ["full", "shifted", "unshifted"] as const) {
+    const spec = `tuned-${kind === "unshifted" ? "shifted" : kind}.lctx`;
+    train(`tuned-${kind}`, spec, "base", kind === "unshifted" ? ["T4.attention=Grouped(groups: 4)"] : []);
+    measure(`tuned-${kind}`, "dense", null, long, "tuned-full.lctx");
+    measure(`tuned-${kind}`, "dense", "passkey", long, "tuned-full.lctx");
+  }
+
+  train("long", "long.lctx", "base");
+  measure("long", "dense", null, long);
+  for (const task of ["passkey", "recall"]) measure("long", "dense", task, long);
+  const tiles = tilesPerRow(long / block, 0.25);
+  const pool = [`T4.attention=MeanPool(block: ${block}, keep: ${tiles})`];
+  measure("long", "mean-pool", null, long, "mean-pool.lctx", pool);
+  measure("long", "mean-pool", "recall", long, "mean-pool.lctx", pool);
+  const { vertical, slash } = lines(long, 0.15);
+  const forced = Math.min(30, Math.floor(vertical / 2));
+  const cross = [`T4.attention=VerticalSlash(vertical: ${vertical}, slash: ${slash}, forced: ${forced})`];
+  measure("long", "vertical-slash", null, long, "vertical-slash.lctx", cross);
+  for (const task of ["passkey", "recall"])
+    measure("long", "vertical-slash", task, long, "vertical-slash.lctx", cross);
+
+  const gate = (keep: number): string => `T4.attention=SeerGate(block: ${block}, keep: ${keep})`;
+  train("seer", "seer.lctx", "long", [gate(tiles)]);
+  measure("seer", "every block", null, long, "seer.lctx", [gate(long / block)]);
+  measure("seer", "gate", null, long, "seer.lctx", [gate(tiles)]);
+  measure("seer", "gate", "recall", long, "seer.lctx", [gate(tiles)]);
+  return { trainings, measures };
+}
+
+/** What a measure found: of a task the share of whole answers that are right, of rows the loss in nats a target. */
+export interface Found {
+  readonly seed: number;
+  readonly run: string;
+  readonly label: string;
+  readonly task: string | null;
+  readonly length: number;
+  readonly exactMatch: number | null;
+  readonly accuracy: number | null;
+  readonly loss: number;
+}
+
+export interface Criterion {
+  readonly says: string;
+  readonly target: string;
+  /** Null: something was not measured. */
+  readonly value: number | null;
+  readonly holds: boolean | null;
+}
+
+/** The issue's acceptance for what one seed found. */
+export function criteria(found: readonly Found[], { trained, long, far }: Scale): readonly Criterion[] {
+  const get = (run: string, label: string, task: string | null, length: number): Found | undefined =>
+    found.find((f) => f.run === run && f.label === label && f.task === task && f.length === length);
+  const match = (run: string, label: string, task: string, length: number): number | null =>
+    get(run, label, task, length)?.exactMatch ?? null;
+  const excess = (one: Found | undefined, other: Found | undefined): number | null =>
+    one === undefined || other === undefined ? null : one.loss / other.loss - 1;
+  const judged = (
+    says: string,
+    value: number | null,
+    target: string,
+    holds: (value: number) => boolean,
+  ): Criterion => ({ says, target, value, holds: value === null ? null : holds(value) });
+  const atLeast = (bound: number) => (value: number) => value >= bound;
+  const atMost = (bound: number) => (value: number) => value <= bound;
+  const loss = (run: string, label: string): Found | undefined => get(run, label, null, long);
+  const [gate, pool] = [
+    excess(loss("seer", "gate"), loss("seer", "every block")),
+    excess(loss("long", "mean-pool"), loss("long", "dense")),
+  ];
+  return [
+    judged(
+      `plain at ${trained}: passkey`,
+      match("base", "plain", "passkey", trained),
+      "≥ 95 %",
+      atLeast(0.95),
+    ),
+    judged(`plain at ${far}: passkey`, match("base", "plain", "passkey", far), "< 20 %", (v) => v < 0.2),
+    judged(
+      `LongHeads at ${far}: passkey`,
+      match("base", "long-heads", "passkey", far),
+      "≥ 95 %",
+      atLeast(0.95),
+    ),
+    judged(
+      `LongHeads, shared keys, at ${far}: passkey`,
+      match("base-gqa", "long-heads", "passkey", far),
+      "≥ 95 %",
+      atLeast(0.95),
+    ),
+    judged(`Landmark at ${far}: passkey`, match("landmark", "far", "passkey", far), "≥ 90 %", atLeast(0.9)),
+    judged(
+      "shifted groups over dense tuning: loss",
+      excess(loss("tuned-shifted", "dense"), loss("tuned-full", "dense")),
+      "≤ +3 %",
+      atMost(0.03),
+    ),
+    judged("gate, 75 % of tiles left out: loss", gate, "≤ +2 %", atMost(0.02)),
+    judged(
+      "gate less mean-pooling: loss",
+      gate === null || pool === null ? null : gate - pool,
+      "< 0 %",
+      (value) => value < 0,
+    ),
+    judged(
+      "vertical and slash, 15 % of pairs: loss",
+      excess(loss("long", "vertical-slash"), loss("long", "dense")),
+      "≤ +2 %",
+      atMost(0.02),
+    ),
+  ];
+}
