@@ -73,12 +73,13 @@ class HostWork implements CudaWork {
 class HostDevice extends CudaProgramDevice {
   override async load(sources: ProgramSources, wanted?: ReadonlySet<string>): Promise<Kernels> {
     if ("calls" in sources) {
+      const { compiled } = this.work as HostWork;
       const calls = Object.entries(sources.calls).flatMap(([name, call]) =>
-        wanted?.has(name) === false ? [] : [call],
+        wanted?.has(name) === false || compiled.has(call) ? [] : [call],
       );
-      const runs = hostLaunches(calls);
+      const runs = calls.length === 0 ? [] : hostLaunches(calls);
       if (runs === null) throw new Error("no C++ compiler");
-      calls.forEach((call, n) => (this.work as HostWork).compiled.set(call, runs[n]!));
+      calls.forEach((call, n) => compiled.set(call, runs[n]!));
     }
     return super.load(sources, wanted);
   }
