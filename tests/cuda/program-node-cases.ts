@@ -104,7 +104,7 @@ const plain: Readonly<Record<string, Node>> = {
   ...Object.fromEntries(
     [false, true].flatMap((backward) =>
       [false, true].flatMap((exclusive) =>
-        (["t", "h", "d"] as const).map((along) => [
+        (backward === exclusive ? ["t", "d"] : ["t", "h"]).map((along) => [
           `running sum along ${along}${backward ? ", backward" : ""}${exclusive ? ", exclusive" : ""}`,
           runningSumNode(leaf("rows", heads(13)), along, { backward, exclusive }, "sum"),
         ]),
