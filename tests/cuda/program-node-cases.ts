@@ -104,7 +104,7 @@ const plain: Readonly<Record<string, Node>> = {
   ...Object.fromEntries(
     [false, true].flatMap((backward) =>
       [false, true].flatMap((exclusive) =>
-        (["t", "h", "d"] as const).map((along) => [
+        (backward === exclusive ? ["t", "d"] : ["t", "h"]).map((along) => [
           `running sum along ${along}${backward ? ", backward" : ""}${exclusive ? ", exclusive" : ""}`,
           runningSumNode(leaf("rows", heads(13)), along, { backward, exclusive }, "sum"),
         ]),
@@ -150,7 +150,9 @@ const pairs: readonly (readonly [string, Node])[] = [
   ...[...foldCases(6), ...selectCases(6)]
     .filter(({ name }) => /^log-sum-exp of blocks|column sums by|row maxima|select top$/.test(name))
     .map(({ name, node }): [string, Node] => [name, node]),
-  ...blockCases.slice(0, 2).map(({ name, node }): [string, Node] => [name, node]),
+  ...blockCases
+    .filter((of) => / many | max of t|spread$/.test(of.name))
+    .map(({ name, node }): [string, Node] => [name, node]),
 ];
 
 /** All results, then each alone where there are several: of an attention's gradient a table's. */

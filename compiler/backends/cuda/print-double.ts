@@ -63,9 +63,11 @@ const binary: { readonly [K in BinaryOp]: (a: Fragment, b: Fragment) => Fragment
 export interface DoubleLeaves {
   readonly index: (name: string) => Fragment;
   readonly size: (name: string) => Fragment;
+  /** A real; left out where there are none. */
+  readonly scalar?: (name: string) => Fragment;
 }
 
-/** The value of an expression of indices, sizes and numbers; reals are doubles, whole numbers ints. */
+/** The value of an expression of indices, sizes, scalars and numbers; reals are doubles, whole numbers ints. */
 export function printDouble(e: Expr, leaves: DoubleLeaves): Fragment {
   const print = (part: Expr): Fragment => printDouble(part, leaves);
   switch (e.kind) {
@@ -76,6 +78,9 @@ export function printDouble(e: Expr, leaves: DoubleLeaves): Fragment {
       return leaves.index(e.name);
     case "size":
       return leaves.size(e.name);
+    case "scalar":
+      if (leaves.scalar === undefined) throw new Error(`no scalar ${e.name} here`);
+      return leaves.scalar(e.name);
     case "unary":
       return unary[e.op](print(e.operand), e.operand.type === "int");
     case "binary":

@@ -4,9 +4,19 @@ import { someExpr, type Expr } from "../../../ir/expr.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import type { RotateNode } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
+import { printDouble } from "../print-double.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
-import { blocksOf, CallParts, extents, fixedExtent, long, pointer, threads, times } from "./call-parts.ts";
-import { doublePrelude, printDouble } from "./print-double.ts";
+import {
+  blocksOf,
+  CallParts,
+  extents,
+  fixedExtent,
+  long,
+  pointer,
+  threads,
+  times,
+  whole,
+} from "./call-parts.ts";
 
 /** Sizes and scalars that an expression reads, as parameters of its kernel. */
 class Leaves {
@@ -28,7 +38,7 @@ class Leaves {
   get parameters(): Fragment {
     return joinFragments(
       [
-        ...this.#sizes.map((_, n) => c`, long long ${identifier("size", n)}`),
+        ...this.#sizes.map((_, n) => c`, int ${identifier("size", n)}`),
         ...this.#scalars.map((_, n) => c`, float ${identifier("scalar", n)}`),
       ],
       c``,
@@ -37,7 +47,7 @@ class Leaves {
 
   get arguments(): readonly CudaArgument[] {
     return [
-      ...this.#sizes.map((name) => long(name)),
+      ...this.#sizes.map((name) => whole(name)),
       ...this.#scalars.map((value): CudaArgument => ({ kind: "f32", value })),
     ];
   }
@@ -88,14 +98,14 @@ export function rotateCall(node: RotateNode): CudaCall {
   const law = parts.scratch(Math.max(pairs, 1) * 16);
 
   const lawLeaves = new Leaves();
-  const ofPair = printDouble([node.angle, node.scale], { ...lawLeaves, index: indexOf({ m: c`m` }) });
-  const [angle, scale] = ofPair.values;
-  const lawText = c`${scalarPrelude("accurate")}${doublePrelude}
+  const ofPair = { ...lawLeaves, index: indexOf({ m: c`m` }) };
+  const [angle, scale] = [printDouble(node.angle, ofPair), printDouble(node.scale, ofPair)];
+  const lawText = c`${scalarPrelude("accurate")}
 extern "C" __global__ void lctx_rotation_law(double *law${lawLeaves.parameters}) {
-  const long long m = (long long)blockIdx.x * 32 + threadIdx.x;
+  const int m = blockIdx.x * 32 + threadIdx.x;
   if (m >= ${pairs}) return;
-${ofPair.statements}  law[m] = ${angle!};
-  law[${pairs} + m] = ${scale!};
+  law[m] = ${angle};
+  law[${pairs} + m] = ${scale};
 }
 `;
   if (pairs > 0)
@@ -110,24 +120,25 @@ ${ofPair.statements}  law[m] = ${angle!};
     );
 
   const placeLeaves = new Leaves();
-  const ofPlace = printDouble([node.position], {
+  const place = printDouble(node.position, {
     ...placeLeaves,
     index: indexOf({ x: c`position`, h: c`head` }),
   });
-  const turn = c`${ofPlace.statements}      lctx_turn((double)${ofPlace.values[0]!} * law[slot], law[${pairs} + slot], cosine, sine);\n`;
+  const turn = c`      lctx_turn((double)${place} * law[slot], law[${pairs} + slot], cosine, sine);\n`;
   const sign = node.inverse ? c`-` : c``;
   const [first, second] =
     node.layout === "half" ? [c`slot`, c`slot + ${pairs}`] : [c`2 * slot`, c`2 * slot + 1`];
-  const text = c`${scalarPrelude("accurate")}${doublePrelude}${turnText}
+  const text = c`${scalarPrelude("accurate")}${turnText}
 extern "C" __global__ void __launch_bounds__(${threads}) lctx_rotate(const float *from, float *to, const double *law, long long rows,
-    long long tokens, long long heads, long long start, long long inner${placeLeaves.parameters}) {
+    long long tokens, long long rows_of_token, long long start, long long inner${placeLeaves.parameters}) {
   const long long i = (long long)blockIdx.x * ${threads} + threadIdx.x, row = i / ${slots};
   const int slot = (int)(i - row * ${slots});
   if (row >= rows * tokens) return;
-  const long long position = start + row % tokens;
+  const int position = (int)(start + row % tokens);
   float cosine = 1.0f, sine = 0.0f;
-  for (long long h = 0; h < heads; h++) {
-    const long long at = row * heads + h, head = at % inner;
+  for (long long h = 0; h < rows_of_token; h++) {
+    const long long at = row * rows_of_token + h;
+    const int head = (int)(at % inner);
     const float *own = from + at * ${width};
     float *turned = to + at * ${width};
     if (slot >= ${pairs}) {
