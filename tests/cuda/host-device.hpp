@@ -68,6 +68,11 @@ static const char *host_error;
 static unsigned host_random;
 /* What a block needs before its threads start. */
 static void (*host_before_block)(int threads);
+/* What happens besides the threads, each time that all were asked to go on. */
+static void (*host_each_round)();
+/* What is wrong when all threads are done, or null. */
+static const char *(*host_after_block)();
+static unsigned host_draw() { return (host_random = host_random * 1664525u + 1013904223u) >> 16; }
 static void host_yield() {
   host_fiber &own = fibers[host_now];
   if (!_setjmp(own.at)) _longjmp(host_main, 1);
@@ -243,15 +248,13 @@ static const char *host_run(int gx, int gy, int gz, int threads, int shared, con
           events = host_events;
           if (rounds > 20000) host_error = "threads that wait for ever";
           if (host_error) return host_error;
+          if (host_each_round) host_each_round();
           left = 0;
           for (volatile int i = 0; i < threads; i++) {
             host_fiber &f = fibers[i];
             if (f.done) continue;
             left++;
-            if (host_random) {
-              host_random = host_random * 1664525u + 1013904223u;
-              if (host_random >> 29 < 3) continue;
-            }
+            if (host_random && host_draw() % 8 < 3) continue;
             host_now = i;
             threadIdx = {(int)i, 0, 0};
             if (_setjmp(host_main)) continue;
@@ -264,6 +267,7 @@ static const char *host_run(int gx, int gy, int gz, int threads, int shared, con
             setcontext(&f.first);
           }
         }
+        if (host_after_block && !host_error) host_error = host_after_block();
       }
   return host_error;
 }

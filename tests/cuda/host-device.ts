@@ -71,7 +71,7 @@ ${text}
 }
 extern "C" const char *launch_${n}(void **pointers, const int *ints, const long long *longs, const float *floats, int gx, int gy, int gz, int shared, int seed) {
   host_random = seed;
-${hopper ? "  host_before_block = host_start_block, host_eager = seed & 1;" : "  host_before_block = nullptr;"}
+${hopper ? "  host_before_block = host_start_block, host_eager = seed & 1;" : "  host_before_block = nullptr, host_each_round = nullptr, host_after_block = nullptr;"}
   return host_run(gx, gy, gz, ${launch.threads}, shared, [&] { part_${n}::${source.entry}(${given.join(", ")}); });
 }
 `;

@@ -1,6 +1,6 @@
 // The words of CUDA that the Hopper kernels use besides those of host-device.hpp: barriers in shared memory, bulk copies,
-// products of warpgroups. A product runs as late as its wait allows, or at once (host_eager), and threads go on in a random
-// order: memory that is freed too early, or read before it is full, gives wrong numbers.
+// products of warpgroups. A product runs as late as its wait allows, or at once (host_eager), copies come late and in a random
+// order, and so do threads: memory that is freed too early, or read before it is full, gives wrong numbers.
 #pragma once
 #include <stdio.h>
 #include <map>
@@ -80,15 +80,32 @@ static inline void lctx_meet(int id, int threads) {
   while (host_named[id].generation == generation) host_yield();
 }
 
-// Bulk copies.
+// Bulk copies. Those to shared memory come in a random order while the threads go on, now and then very late.
+struct host_copy { unsigned due; std::function<void()> run; };
+static std::vector<host_copy> host_copies;
+static unsigned host_round;
+static void host_later(const std::function<void()> &run) {
+  const unsigned most = !host_random ? 1 : host_draw() % 4 ? 16 : 2000;
+  host_copies.push_back({host_round + (most > 1 ? host_draw() % most : 0), run});
+}
+static void host_bring_copies() {
+  host_round++;
+  for (size_t n = 0; n < host_copies.size();) {
+    if ((int)(host_round - host_copies[n].due) < 0) {
+      n++;
+      continue;
+    }
+    const std::function<void()> run = host_copies[n].run;
+    host_copies.erase(host_copies.begin() + n);
+    host_events++;
+    run();
+  }
+}
 static inline unsigned host_swizzled(unsigned at) { return at ^ ((at >> 7 & 7) << 4); }
-template <typename Map>
-static inline void lctx_load_tile(unsigned to, const Map *map, unsigned barrier, int x, int y, int z, int w,
-                                  unsigned long long) {
-  const unsigned long long *own = map->words;
-  const int box[4] = {(int)own[8], (int)own[9], (int)own[10], (int)own[11]};
-  if (box[0] != 64 || box[1] != 1 || box[3] != 1) host_fail("a box of another form");
-  for (int row = 0; row < box[2]; row++)
+struct host_words { unsigned long long words[12]; };
+static void host_copy_tile(unsigned to, const host_words &map, unsigned barrier, int x, int y, int z, int w) {
+  const unsigned long long *own = map.words;
+  for (int row = 0; row < (int)own[10]; row++)
     for (int column = 0; column < 64; column++) {
       const bool in = x + column < (int)own[1] && y < (int)own[2] && z + row < (int)own[3] && w < (int)own[4];
       const char *from = (const char *)own[0] + (size_t)(x + column) * 2 + y * own[5] + (z + row) * own[6] + w * own[7];
@@ -96,12 +113,22 @@ static inline void lctx_load_tile(unsigned to, const Map *map, unsigned barrier,
       if (in) memcpy(&element, from, 2);
       memcpy(host_shared + host_swizzled(to + row * 128 + column * 2), &element, 2);
     }
-  host_complete(barrier, box[2] * 128);
+  host_complete(barrier, (int)own[10] * 128);
+}
+template <typename Map>
+static inline void lctx_load_tile(unsigned to, const Map *map, unsigned barrier, int x, int y, int z, int w,
+                                  unsigned long long) {
+  host_words own;
+  memcpy(&own, map->words, sizeof own);
+  if (own.words[8] != 64 || own.words[9] != 1 || own.words[11] != 1) host_fail("a box of another form");
+  host_later([=] { host_copy_tile(to, own, barrier, x, y, z, w); });
 }
 template <typename Map> static inline void lctx_prefetch_map(const Map *) {}
 static inline void lctx_load_row(unsigned to, const void *from, unsigned bytes, unsigned barrier) {
-  memcpy(host_shared + to, from, bytes);
-  host_complete(barrier, (int)bytes);
+  host_later([=] {
+    memcpy(host_shared + to, from, bytes);
+    host_complete(barrier, (int)bytes);
+  });
 }
 struct host_bulk { float *to; unsigned from, bytes; bool add; };
 static std::vector<std::vector<host_bulk>> host_bulks;
@@ -239,4 +266,7 @@ static void host_start_block(int threads) {
   for (host_gate &gate : host_named) gate = {0, 0, 0};
   host_pending.assign(threads, {});
   host_bulks.assign(threads, {});
+  host_copies.clear();
+  host_each_round = host_bring_copies;
+  host_after_block = [] { return host_copies.empty() ? nullptr : "copies that come after the end"; };
 }
