@@ -8,6 +8,7 @@ import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPrinter, typeNames, type CudaLeaves } from "../print-expr.ts";
 import { setRead, setsText } from "./sets.ts";
+import { maskWord, wordsText } from "./see-words.ts";
 import { tablesOf, type CudaTable } from "./tables.ts";
 
 export type AnyAttention = AttentionNode | AttentionGradientNode;
@@ -51,6 +52,8 @@ export interface CudaPairs {
   readonly build: Fragment;
   /** Arguments for those parameters. Table n of the node is buffer `firstTable + n` of the call. */
   readonly arguments: readonly CudaArgument[];
+  /** True when there is `unsigned lctx_see_word(p, b, h, q, k)`: bit i says whether key k + i is seen; k is a multiple of 32. */
+  readonly seesWords: boolean;
   /** False when the score is the logit itself. */
   readonly scored: boolean;
   /** True when blocks in the ranges may be empty all the same, so `lctx_any` is worth asking. */
@@ -156,6 +159,12 @@ export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable
     c`${pairHead(c`float`, c`lctx_score`, true)}  (void)q, (void)k, (void)s;\n${returns(node.score, pairIndices, true)}`,
     ...(facts === null ? [] : rectangles(facts)),
   ];
+  const wordPrinter = cudaPrinter(leaves(pairIndices, false), "e");
+  const word = maskWord(node.mask, { printer: wordPrinter, tables, place: flatPlace });
+  if (word !== null)
+    functions.push(
+      c`${wordsText}${pairHead(c`unsigned`, c`lctx_see_word`, false)}  (void)q, (void)k;\n${unused}${wordPrinter.take()}  return ${word};\n}\n`,
+    );
   const sink = node.sink ?? null;
   functions.push(
     c`LCTX_DEVICE float lctx_sink(const lctx_pairs &p, int b, int h, int q) {\n  (void)q;\n${returns(sink ?? real(-Infinity), ["q", "h"])}`,
@@ -249,6 +258,7 @@ export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable
       c`, `,
     )}};`,
     arguments: fields.map(({ argument }) => argument),
+    seesWords: word !== null,
     scored: node.score.kind !== "logit",
     asksAny: facts !== null && (!facts.keys.exact || !facts.queries.exact),
     start,
