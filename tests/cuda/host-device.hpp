@@ -31,6 +31,11 @@ static inline float __fdividef(float a, float b) { return a / b; }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
+static inline unsigned __brev(unsigned x) {
+  unsigned y = 0;
+  for (int i = 0; i < 32; i++) y |= (x >> i & 1u) << (31 - i);
+  return y;
+}
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
 template <typename T, typename X> static inline T atomicAdd(T *at, X x) {

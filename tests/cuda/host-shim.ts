@@ -20,6 +20,11 @@ static inline int __float2int_ru(float x) { return (int)ceilf(x); }
 template <typename T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <typename T> static inline T max(T a, T b) { return a < b ? b : a; }
 template <typename T> static inline T __ldg(const T *x) { return *x; }
+static inline unsigned __brev(unsigned x) {
+  unsigned y = 0;
+  for (int i = 0; i < 32; i++) y |= (x >> i & 1u) << (31 - i);
+  return y;
+}
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
 static inline int lctx_neg(int x) { return -x; }
 `;

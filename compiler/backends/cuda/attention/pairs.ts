@@ -17,6 +17,7 @@ import { cudaPrinter, typeNames, type CudaLeaves } from "../print-expr.ts";
 import { partsText } from "./parts.ts";
 import { keyText, printRanges, rangesText } from "./ranges.ts";
 import { setRead, setsText } from "./sets.ts";
+import { maskWord, wordsText } from "./see-words.ts";
 import { tablesOf, type CudaTable } from "./tables.ts";
 
 export type AnyAttention = AttentionNode | AttentionGradientNode;
@@ -64,6 +65,8 @@ export interface CudaPairs {
   readonly build: Fragment;
   /** Arguments for those parameters. Table n of the node is buffer `firstTable + n` of the call. */
   readonly arguments: readonly CudaArgument[];
+  /** True when there is `unsigned lctx_see_word(p, b, h, q, k)`: bit i says whether key k + i is seen; k is a multiple of 32. */
+  readonly seesWords: boolean;
   /** False when the score is the logit itself. */
   readonly scored: boolean;
   /** True when blocks in the ranges may be empty all the same, so `lctx_any` is worth asking. */
@@ -194,6 +197,12 @@ export function cudaPairs(
     c`${pairHead(c`float`, c`lctx_score`, true)}  (void)q, (void)k, (void)s;\n${returns(node.score, pairIndices, true)}`,
     ...(facts === null ? [] : rectangles(facts)),
   ];
+  const wordPrinter = cudaPrinter(leaves(pairIndices, false), "e");
+  const word = maskWord(node.mask, { printer: wordPrinter, tables, place: flatPlace });
+  if (word !== null)
+    functions.push(
+      c`${wordsText}${pairHead(c`unsigned`, c`lctx_see_word`, false)}  (void)q, (void)k;\n${unused}${wordPrinter.take()}  return ${word};\n}\n`,
+    );
   const sink = node.sink ?? null;
   functions.push(
     c`LCTX_DEVICE float lctx_sink(const lctx_pairs &p, int b, int h, int q) {\n  (void)q;\n${returns(sink ?? real(-Infinity), ["q", "h"])}`,
@@ -289,6 +298,7 @@ export function cudaPairs(
       c`, `,
     )}${byParts ? c`, 0` : c``}};`,
     arguments: fields.map(({ argument }) => argument),
+    seesWords: word !== null,
     scored: node.score.kind !== "logit",
     asksAny: known.some(({ keys: ofKeys, queries }) => !ofKeys.exact || !queries.exact),
     start,

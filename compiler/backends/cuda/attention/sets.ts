@@ -53,6 +53,11 @@ LCTX_DEVICE bool lctx_members(const int *set, const lctx_corner<kAxes> &extents,
     for (int w = from >> 5; w <= to >> 5; w++) {
       const unsigned first = w == from >> 5 ? 0xffffffffu << (from & 31) : 0xffffffffu;
       const unsigned asked = w == to >> 5 ? first & 0xffffffffu >> (31 - (to & 31)) : first;
+      if (most == 1) {
+        const unsigned word = (unsigned)__ldg(row + w);
+        if (kAll ? (word & asked) != asked : (word & asked) != 0u) return !kAll;
+        continue;
+      }
       for (int j = 0; j < most; j += 8) {
         unsigned held = kAll ? 0xffffffffu : 0u;
 #pragma unroll

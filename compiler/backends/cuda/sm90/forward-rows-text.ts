@@ -62,6 +62,24 @@ LCTX_DEVICE void lctx_guarded_scores(const lctx_pairs &p, float (&s)[${count}], 
   }
 }
 `;
+  // Where the mask is known by words of 32 keys: a thread's keys are two of each eight.
+  if (pairs.seesWords && tile.keys % 32 === 0)
+    return c`${head}${first}
+  const int base = k & ~31;
+  u32 seen0[${tile.keys / 32}], seen1[${tile.keys / 32}];
+#pragma unroll
+  for (int n = 0; n < ${tile.keys / 32}; n++) {
+    const u32 inside = lctx_low_bits(keys - base - 32 * n);
+    seen0[n] = (lctx_see_word(p, b, h, q0, base + 32 * n) & inside) >> (k & 31);
+    seen1[n] = (lctx_see_word(p, b, h, q1, base + 32 * n) & inside) >> (k & 31);
+  }
+#pragma unroll
+  for (int i = 0; i < ${count}; i++) {
+    ${pairs.scored ? place : c``}
+    s[i] = (i & 2 ? seen1 : seen0)[i >> 4] >> ((i >> 2 & 3) * 8 + (i & 1)) & 1 ? ${score} : -LCTX_INF;
+  }
+}
+`;
   const word = tile.keys > 128 ? c`u64` : c`u32`;
   return c`${head}${first}
   ${word} seen0 = 0, seen1 = 0;
