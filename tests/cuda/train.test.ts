@@ -7,13 +7,8 @@ import { checkSpec, compileRecipe, type Compiled } from "../../compiler/compile.
 import { Reporter } from "../../compiler/diagnostics/reporter.ts";
 import { cudaFiles } from "../../compiler/emit/cuda-files.ts";
 import type { CudaSources, Device, Target } from "../../runtime/device/device.ts";
-import {
-  openOn,
-  keepWithRun,
-  readKernels,
-  readRunProject,
-  type Project,
-} from "../../runtime/project/project.ts";
+import { instantiate } from "../../runtime/executable.ts";
+import { keepWithRun, readKernels, readRunProject, type Project } from "../../runtime/project/project.ts";
 import type { OpenModel } from "../../runtime/train/model.ts";
 import { train, type TrainResult } from "../../runtime/train/trainer.ts";
 import { carriedFrom, chooseCheckpoint } from "../../runtime/train/weights.ts";
@@ -36,6 +31,17 @@ const projectOf = (target: Target): Project => ({
   stages: compiled[target].stages.map(({ program, kernels }) => ({ program, kernels })),
   dataFolder: root,
 });
+
+/** Opens a project's programs on a device. */
+const openOn =
+  (device: Device, { stages }: Project): OpenModel =>
+  (stage, index) => {
+    const { program, kernels } = stages[index]!;
+    return instantiate(program, kernels, device, {
+      batch: stage.batch.sequences,
+      length: stage.data.length,
+    });
+  };
 
 const steps = 6;
 async function run(
