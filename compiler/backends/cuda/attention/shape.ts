@@ -22,6 +22,9 @@ function fixed(axis: Axis, site: string): number {
   return axis.size.value;
 }
 
+/** Thrown for a node that kernels for GPUs do not compute and those for the CPU do. */
+export class CpuOnly extends Error {}
+
 /** What of a node only kernels that weigh take, or null for plain attention. */
 export function weighing(node: Pick<ShapedPairs, "weight" | "regions">): string | null {
   if (node.weight !== null) return "a weight";
@@ -53,7 +56,7 @@ export function shapeOf(node: ShapedPairs): AttentionShape {
     someExpr(e, (part) => part.kind === "size" && part.name === "length"),
   );
   if (size.kind === "length" && size.plus !== 0 && asksLength)
-    throw new Error(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
+    throw new CpuOnly(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
   return {
     heads: fixed(query[2]!, node.site),
     groups: fixed(value[2]!, node.site),

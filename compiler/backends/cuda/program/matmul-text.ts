@@ -85,7 +85,7 @@ template <bool kAlongK, bool kAligned> struct lctx_part {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(kThreads) lctx_matmul(const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ out, float *__restrict__ partial, int m, int n, int k, int slice, float accumulate) {
+extern "C" __global__ void __launch_bounds__(kThreads, kTile == 128 ? 2 : 8) lctx_matmul(const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ out, float *__restrict__ partial, int m, int n, int k, int slice, float accumulate) {
   extern __shared__ __align__(16) unsigned char lctx_memory[];
   float *const shared = (float *)lctx_memory;
   const int across = (n + kTile - 1) / kTile, down = (m + kTile - 1) / kTile;

@@ -15,7 +15,7 @@ import { noTensor } from "../../../../runtime/program.ts";
 import type { Node, UpdateRule } from "../../../ir/graph.ts";
 import type { MatmulStep, NodeStep, Operand, RowsStep, Step } from "../../../ir/schedule.ts";
 import type { ProgramParts } from "../../program-parts.ts";
-import { DoesNotFit } from "../sm80/call-plan.ts";
+import { CpuOnly } from "../attention/shape.ts";
 import { matmulCall } from "./matmul.ts";
 import { NoCudaCall } from "./no-cuda-call.ts";
 import { nodeCall, type Wanted } from "./node-calls.ts";
@@ -31,12 +31,12 @@ function withoutSite(call: CudaCall, site: string): CudaCall {
   return { ...call, launches };
 }
 
-/** Throws NoCudaCall where the node's sizes leave no room for its kernels. */
+/** Throws NoCudaCall for a node that only the CPU computes. */
 function callOf(node: Node, wanted: Wanted): CudaCall {
   try {
     return nodeCall(node, wanted);
   } catch (error) {
-    if (!(error instanceof DoesNotFit)) throw error;
+    if (!(error instanceof CpuOnly)) throw error;
     throw new NoCudaCall(node, error.message.replace(`${node.site}: `, ""));
   }
 }

@@ -54,7 +54,8 @@ function extents(step: RowsStep, widthType: "int" | "long long") {
 
 /** `at_n`: where in each row axis a row is. */
 function decode(step: RowsStep): Fragment {
-  const parts: Fragment[] = [c`long long rest = row;\n(void)rest;\n`];
+  if (step.rowAxes.length === 0) return c`(void)row;\n`;
+  const parts: Fragment[] = [c`long long rest = row;\n`];
   for (let n = step.rowAxes.length - 1; n >= 0; n--) {
     const [at, extent] = [identifier("at", n), identifier("n", n)];
     parts.push(

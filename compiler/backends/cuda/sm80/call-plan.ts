@@ -9,7 +9,7 @@ import type {
 } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts } from "../../../ir/block-facts.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
-import { shapeOf, weighing, type AttentionShape, type ShapedPairs } from "../attention/shape.ts";
+import { CpuOnly, shapeOf, weighing, type AttentionShape, type ShapedPairs } from "../attention/shape.ts";
 import { cudaPairs, type CudaPairs, type PairSource } from "../attention/pairs.ts";
 import { sinkText } from "../attention/sink.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
@@ -51,7 +51,7 @@ export const plainPlan: KernelPlan = {
 const padTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
 
 /** No tile of an attention's operands is small enough for the processor's shared memory. */
-export class DoesNotFit extends Error {}
+export class DoesNotFit extends CpuOnly {}
 
 /** What a call is planned for. A fold takes its keys for the values it does not have. */
 export type PlannedPairs = ShapedPairs & PairSource;
