@@ -30,6 +30,7 @@ const cases: Readonly<Record<string, readonly string[]>> = {
   "sm_80 bf16": ["--element", "bf16", "--path", "sm80", "--count", "4", "--longest", "130"],
   "sm_90a bf16": ["--element", "bf16", "--path", "sm90", "--count", "4", "--longest", "320"],
   "sm_90a f16": ["--element", "f16", "--path", "sm90", "--count", "2", "--longest", "320", "--seed", "5"],
+  "sm_90a regions": ["--element", "bf16", "--path", "sm90", "--specs", "regions", "--count", "4"],
   "sm_90a sparse tables": ["--element", "bf16", "--path", "sm90", "--specs", "sparse", "--count", "3"],
   "decode bf16": ["--element", "bf16", "--path", "decode", "--count", "4", "--longest", "130"],
 };
