@@ -39,17 +39,25 @@ export const specProblems = (spec: Spec): readonly string[] =>
 /** Every node of a routed training step that the new constructs need, each over what the interpreter gives it. */
 export const routedProblems = (spec: RoutedSpec): readonly string[] =>
   told(spec.name, () => {
-    const inputs = randomInputs(spec.given, spec.sizes, spec.seed, { vocabulary: 11, deviation: spec.deviation });
+    const inputs = randomInputs(spec.given, spec.sizes, spec.seed, {
+      vocabulary: 11,
+      deviation: spec.deviation,
+    });
     const nodes = spec.optimized.nodes.filter(isCompared);
     const operands = new Map<string, Node>();
-    nodes.forEach((node, n) => nodeOperands(node).forEach((operand, o) => operands.set(`${n} ${o}`, operand)));
+    nodes.forEach((node, n) =>
+      nodeOperands(node).forEach((operand, o) => operands.set(`${n} ${o}`, operand)),
+    );
     const all = interpret(graphOf(operands), inputs, spec.sizes, {});
     return nodes.flatMap((original, n) => {
       const own = alone(original);
       const values = new Map(
         own.paths.map((path, o): [string, Float64Tensor] => {
           const { shape, data } = all.get(`${n} ${o}`)!;
-          return [path, { shape, data: nodeOperands(original)[o]!.dtype === "i32" ? data : data.map(Math.fround) }];
+          return [
+            path,
+            { shape, data: nodeOperands(original)[o]!.dtype === "i32" ? data : data.map(Math.fround) },
+          ];
         }),
       );
       const wants = meaningOf(own.node, values, spec.sizes);
@@ -58,7 +66,10 @@ export const routedProblems = (spec: RoutedSpec): readonly string[] =>
       const found = runGraph(graphOf(outputs), values, spec.sizes);
       const results = wants.map((_, r) => {
         const { data } = found.get(`r${r}`)!;
-        return own.node.kind === "select" ? Int32Array.from(data) : Float32Array.from(data);
+        // The check of sets reads their words from the bytes.
+        return own.node.kind === "select"
+          ? new Float32Array(Int32Array.from(data).buffer)
+          : Float32Array.from(data);
       });
       return nodeProblems(own.node, (path) => values.get(path)!, spec.sizes, wants, results).map(
         (problem) => `${original.kind} (${n}): ${problem}`,
@@ -81,8 +92,13 @@ export const graphDifferences = (
     return [...wants].flatMap(([output, want]) => {
       const { data, shape } = found.get(output)!;
       if (shape.join() !== want.shape.join()) return [`${output} has shape [${shape}] for [${want.shape}]`];
-      const largest = want.data.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1e-3);
-      const bad = want.data.findIndex((x, n) => x !== data[n] && !(Math.abs(x - data[n]!) <= tolerance * largest));
+      const largest = want.data.reduce(
+        (most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most),
+        1e-3,
+      );
+      const bad = want.data.findIndex(
+        (x, n) => x !== data[n] && !(Math.abs(x - data[n]!) <= tolerance * largest),
+      );
       return bad < 0 ? [] : [`${output}[${bad}]: ${data[bad]} for ${want.data[bad]}`];
     });
   });

@@ -6,10 +6,14 @@ import type { Graph, Node } from "../../../compiler/ir/graph.ts";
 import type { Spec } from "../../conformance/support/random-specs.ts";
 
 /** Multiplications of one product of queries and keys, over all rows and heads. */
-const mostProducts = 60_000;
+const mostProducts = 30_000;
 
 /** The first `count` specs that are small; `make` gives as many as it is asked for, by seed. */
-export function smallSpecs(make: (count: number, seed: number) => readonly Spec[], count: number, seed: number): Spec[] {
+export function smallSpecs(
+  make: (count: number, seed: number) => readonly Spec[],
+  count: number,
+  seed: number,
+): Spec[] {
   const found: Spec[] = [];
   for (let round = 0; found.length < count; round++)
     for (const spec of make(count, seed + 7919 * round)) {
@@ -20,7 +24,8 @@ export function smallSpecs(make: (count: number, seed: number) => readonly Spec[
         number,
       ];
       const width = d + shapeOf(spec.attention.axes, spec.sizes)[3]!;
-      if (found.length < count && batch * heads * rows * spec.sizes.length * width <= mostProducts) found.push(spec);
+      if (found.length < count && batch * heads * rows * spec.sizes.length * width <= mostProducts)
+        found.push(spec);
     }
   return found;
 }
