@@ -5,6 +5,7 @@ import { compileRecipe } from "../compiler/compile.ts";
 import { openChecked, pickRecipe } from "../compiler/cli/checked-spec.ts";
 import { cacheFolder, packageRoot } from "../compiler/cli/paths.ts";
 import { Reporter } from "../compiler/diagnostics/reporter.ts";
+import { tfjsScript } from "../compiler/tfjs-module.ts";
 import type { CheckedProject } from "../compiler/check/check.ts";
 import { parseRows, type EvaluationRow, type StepRow } from "../runtime/metrics/rows.ts";
 import { trainProject } from "../runtime/project/use-project.ts";
@@ -26,6 +27,8 @@ export interface TrainExampleOptions {
   readonly stopAfter?: number;
   /** Worker threads; the cores there are, when left out. */
   readonly threads?: number | undefined;
+  /** Where it runs; the cpu target, when left out. */
+  readonly target?: string;
 }
 
 /** What an example trains: its spec, or the base.lctx beside it when the spec is for weights that are there. */
@@ -44,12 +47,17 @@ export async function trainExample(spec: string, options: TrainExampleOptions): 
     throw new Error(`${spec} does not compile: ${reporter.diagnostics.map(({ title }) => title).join("; ")}`);
   const notes: string[] = [];
   const result = await trainProject(
-    { settings: compiled.settings, stages: compiled.stages, dataFolder: dirname(path) },
+    {
+      settings: compiled.settings,
+      stages: compiled.stages.map((stage) => ({ ...stage, tfjs: tfjsScript(stage.graphs, stage.update) })),
+      dataFolder: dirname(path),
+    },
     {
       runFolder: options.runFolder,
       kernelCache: cacheFolder(),
       stopAfter: options.stopAfter ?? null,
       threads: options.threads,
+      target: options.target,
       specText: readFileSync(path, "utf8"),
       note: (line) => notes.push(line),
     },

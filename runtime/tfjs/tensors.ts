@@ -14,6 +14,16 @@ function turned(x: tf.Tensor): tf.Tensor {
   return tf.transpose(x, order);
 }
 
+/** The matrices of a tensor [count, rows, columns], each by itself. */
+function matricesOf(x: tf.Tensor): tf.Tensor[] {
+  const [count, rows, columns] = x.shape as [number, number, number];
+  if (count === 1) return [tf.reshape(x, [rows, columns])];
+  // A slice would copy the whole tensor for each of them.
+  const values = x.dataSync();
+  const size = rows * columns;
+  return Array.from({ length: count }, (_, n) => tf.tensor(values.subarray(n * size, (n + 1) * size), [rows, columns]));
+}
+
 /**
  * Matrix product of [rows, inner] · [inner, columns], or of as many as a first axis has; turned operands are given with
  * their last two axes exchanged. WebAssembly has a fast product only for two plain matrices, so there it is taken one by one.
@@ -24,14 +34,10 @@ export function matMul(a: tf.Tensor, b: tf.Tensor, turnA = false, turnB = false)
     const left = turnA ? turned(a) : a;
     const right = turnB ? turned(b) : b;
     if (left.rank === 2) return tf.matMul(left, right);
-    const [count, rows, inner] = left.shape as [number, number, number];
+    const [count, rows] = left.shape as [number, number];
     const columns = right.shape[2]!;
-    const parts: tf.Tensor[] = [];
-    for (let n = 0; n < count; n++) {
-      const one = tf.reshape(tf.slice(left, [n, 0, 0], [1, rows, inner]), [rows, inner]);
-      const other = tf.reshape(tf.slice(right, [n, 0, 0], [1, inner, columns]), [inner, columns]);
-      parts.push(tf.matMul(one, other));
-    }
+    const others = matricesOf(right);
+    const parts = matricesOf(left).map((one, n) => tf.matMul(one, others[n]!));
     return tf.reshape(parts.length === 1 ? parts[0]! : tf.concat(parts, 0), [count, rows, columns]);
   });
 }

@@ -106,10 +106,9 @@ export class Tile {
   /** 0 where a pair is seen, −∞ where it is not. */
   bias(): tf.Tensor {
     const { shape, values } = this.mask!;
-    return tf.tensor(
-      Float32Array.from(values, (seen) => (seen === 0 ? -Infinity : 0)),
-      shape,
-    );
+    const bias = new Float32Array(values.length);
+    for (let n = 0; n < bias.length; n++) if (values[n] === 0) bias[n] = -Infinity;
+    return tf.tensor(bias, shape);
   }
 
   seen(): tf.Tensor {

@@ -66,7 +66,10 @@ export const routedProblems = (spec: RoutedSpec): readonly string[] =>
       const found = runGraph(graphOf(outputs), values, spec.sizes);
       const results = wants.map((_, r) => {
         const { data } = found.get(`r${r}`)!;
-        return own.node.kind === "select" ? Int32Array.from(data) : Float32Array.from(data);
+        // The check of sets reads their words from the bytes.
+        return own.node.kind === "select"
+          ? new Float32Array(Int32Array.from(data).buffer)
+          : Float32Array.from(data);
       });
       return nodeProblems(own.node, (path) => values.get(path)!, spec.sizes, wants, results).map(
         (problem) => `${original.kind} (${n}): ${problem}`,

@@ -6,7 +6,7 @@ import type { Graph, Node } from "../../../compiler/ir/graph.ts";
 import type { Spec } from "../../conformance/support/random-specs.ts";
 
 /** Multiplications of one product of queries and keys, over all rows and heads. */
-const mostProducts = 60_000;
+const mostProducts = 30_000;
 
 /** The first `count` specs that are small; `make` gives as many as it is asked for, by seed. */
 export function smallSpecs(
