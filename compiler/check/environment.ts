@@ -17,6 +17,8 @@ export interface Environment {
   readonly prelude: ReadonlyMap<string, Definition>;
   /** Where the library defines a name; read when a message first asks. */
   readonly library: () => LibraryIndex;
+  /** Text of a file of the project, its path beside this file; null where there is none or it lies outside. */
+  readonly readBeside: (path: string) => string | null;
 }
 
 /** What the library's files define, by name: `std.masks` for a mask. */

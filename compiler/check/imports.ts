@@ -128,7 +128,17 @@ function loadFile(
   reporter.addAll(parsed.diagnostics);
   const names = new Map<string, Definition>();
   const prelude = new Map<string, Definition>();
-  const environment: Environment = { file: parsed.file, names, prelude, library: loading.index };
+  const environment: Environment = {
+    file: parsed.file,
+    names,
+    prelude,
+    library: loading.index,
+    // The library has no files but specs.
+    readBeside(given) {
+      const beside = withPrelude ? importedPath(path, given) : null;
+      return beside === null ? null : loading.host.read(beside);
+    },
+  };
   const places = new Map<string, Span>();
   loading.open.push(key);
   enterItems(parsed.file, environment, names, places, reporter);

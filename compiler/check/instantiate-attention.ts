@@ -15,6 +15,7 @@ import { readPhase } from "./attention/read-phase.ts";
 import { mistake } from "./mistakes.ts";
 import { evaluateCount, evaluateStatic } from "./static.ts";
 import type { MethodValue, StaticValue } from "./static-value.ts";
+import { fitsHeads, inLayer } from "./table-files.ts";
 
 const defaultInit: Init = { kind: "normal", deviation: 0.02 };
 
@@ -95,14 +96,21 @@ function readParameters(
   return parameters;
 }
 
-/** What an attention means for its arguments and sizes; null after reported mistakes. */
+/**
+ * What an attention means for its arguments and sizes; null after reported mistakes. Tables over layers are taken at the
+ * first layer where the caller has not chosen one.
+ */
 export function instantiateAttention(
-  value: MethodValue,
+  given: MethodValue,
   shape: AttentionShape,
   reporter: Reporter,
 ): AttentionInstance | null {
-  const { item } = value.definition;
+  const { item } = given.definition;
   if (item.kind !== "attention") return null;
+  const value = inLayer(given, null, given.span, reporter);
+  if (value === null) return null;
+  const { heads, kvHeads, headSize } = shape;
+  if (!fitsHeads(value, { h: heads, g: kvHeads, d: headSize }, reporter)) return null;
   const parameters = readParameters(item, value, shape, reporter);
   if (parameters === null) return null;
   const phases: Partial<Record<AttentionPhase, AttentionMeaning>> = {};

@@ -5,6 +5,7 @@ import type { Definition } from "./environment.ts";
 import { mistake, type MistakeExtras } from "./mistakes.ts";
 import { didYouMean as suggestion } from "../diagnostics/suggest.ts";
 import type { NumberValue, StaticValue, UnknownValue } from "./static-value.ts";
+import { fitTable } from "./table-files.ts";
 
 export const unknown: UnknownValue = { kind: "unknown" };
 
@@ -73,6 +74,8 @@ export function coerce(
   const name = parameter.name.text;
   const type = parameter.type.text;
   const expected = expectations[type];
+  if ((type === "Count" || type === "Real") && parameter.typeAxes.length > 0)
+    return fitTable(value, parameter, written, reporter) ?? unknown;
   if (expected === undefined || parameter.typeAxes.length > 0) {
     mistake(reporter, "type-unknown", parameter.type.span, { name: type });
     return unknown;

@@ -17,6 +17,7 @@ import {
   unknown,
 } from "./static-types.ts";
 import type { MethodValue, NumberValue, StaticValue } from "./static-value.ts";
+import { readTableFile } from "./table-files.ts";
 
 export { unknown } from "./static-types.ts";
 
@@ -184,6 +185,10 @@ function evaluateCall(call: CallExpr, outer: StaticScope, reporter: Reporter): S
         return unknown;
     }
   }
+  const [file] = call.arguments;
+  // The grammar makes this call of `table "file"` alone.
+  if (name === "table" && call.arguments.length === 1 && file!.value.kind === "string")
+    return readTableFile(file!.value.value, call.span, scope.environment, reporter) ?? unknown;
   const known = Object.hasOwn(functions, name) ? functions[name]! : null;
   if (known === null) {
     mistake(reporter, "function-unknown", call.callee.span, { name }, () => {

@@ -1137,6 +1137,50 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "module small(vocab: Count, width: Count, length: Count) {\n  input token: Token\n  param weight[v: vocab, i: width] = normal(0.02)\n  let x[i] = weight[token, i]\n  let parts[h: 4, d: 2] = split(x)\n  output sum[i] weight * x\n}\n\nmodel Small = small { vocab 64   width 8   length 16 }\n"
   },
   {
+    "code": "table-axes",
+    "area": "model",
+    "severity": "error",
+    "title": "`{name}` is a table over {axes}",
+    "label": "{found}",
+    "help": "lists in lists, one for each axis, or one number for all",
+    "why": "A file has a list for the first axis that holds a list for the second, and so on.",
+    "wrong": "import std.masks { causal }\n\nattention Lines(budget: Count[h] = 4) {\n  select far[h, q] from k by s top budget always k == q where k <= q\n  mask causal and k in far[h, q]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Lines(budget: true) }\n",
+    "right": "import std.masks { causal }\n\nattention Lines(budget: Count[h] = 4) {\n  select far[h, q] from k by s top budget always k == q where k <= q\n  mask causal and k in far[h, q]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Lines(budget: 8) }\n"
+  },
+  {
+    "code": "table-file-unknown",
+    "area": "model",
+    "severity": "error",
+    "title": "there is no file `{path}`",
+    "label": "not found",
+    "help": "paths start at the folder of the spec: `table \"best.json\"`",
+    "why": "The file does not exist, or the project may not read it.",
+    "wrong": "import std.masks { causal }\n\nattention Lines(budget: Count[h] = 4) {\n  select far[h, q] from k by s top budget always k == q where k <= q\n  mask causal and k in far[h, q]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Lines(budget: table \"absent.json\") }\n",
+    "right": "import std.masks { causal }\n\nattention Lines(budget: Count[h] = 4) {\n  select far[h, q] from k by s top budget always k == q where k <= q\n  mask causal and k in far[h, q]\n}\n\nmodel Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16   attention Lines(budget: 8) }\n"
+  },
+  {
+    "code": "table-size",
+    "area": "model",
+    "severity": "error",
+    "title": "`{name}` has {size} entries for `{axis}`",
+    "label": "there are {needed}",
+    "help": "give each its own entry, or one entry for all",
+    "why": "A table has an entry for each layer, and for each head, of the model that uses it.",
+    "wrong": null,
+    "right": null
+  },
+  {
+    "code": "table-unreadable",
+    "area": "model",
+    "severity": "error",
+    "title": "`{path}` is no table of numbers",
+    "label": "{problem}",
+    "help": "JSON with lists in lists, one for each axis: `[[8, 4], [6, 2]]` for two layers of two heads",
+    "why": "A table's lists have one length at each depth, and hold numbers.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "tokens-mismatch",
     "area": "model",
     "severity": "error",

@@ -314,6 +314,18 @@ export const messages = {
   /** cannot split {found} numbers into {expected} */
   splitSize: (holes: { readonly found: Hole; readonly expected: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"split-size","severity":"error","title":"cannot split {found} numbers into {expected}","label":"{found} numbers","help":"the sizes of the new axes must multiply to {found}"}, holes, span, extras),
+  /** `{name}` is a table over {axes} */
+  tableAxes: (holes: { readonly name: Hole; readonly axes: Hole; readonly found: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"table-axes","severity":"error","title":"`{name}` is a table over {axes}","label":"{found}","help":"lists in lists, one for each axis, or one number for all"}, holes, span, extras),
+  /** there is no file `{path}` */
+  tableFileUnknown: (holes: { readonly path: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"table-file-unknown","severity":"error","title":"there is no file `{path}`","label":"not found","help":"paths start at the folder of the spec: `table \"best.json\"`"}, holes, span, extras),
+  /** `{name}` has {size} entries for `{axis}` */
+  tableSize: (holes: { readonly name: Hole; readonly size: Hole; readonly axis: Hole; readonly needed: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"table-size","severity":"error","title":"`{name}` has {size} entries for `{axis}`","label":"there are {needed}","help":"give each its own entry, or one entry for all"}, holes, span, extras),
+  /** `{path}` is no table of numbers */
+  tableUnreadable: (holes: { readonly path: Hole; readonly problem: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"table-unreadable","severity":"error","title":"`{path}` is no table of numbers","label":"{problem}","help":"JSON with lists in lists, one for each axis: `[[8, 4], [6, 2]]` for two layers of two heads"}, holes, span, extras),
   /** two texts of different length meet */
   tokensMismatch: (holes: { readonly left: Hole; readonly right: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"tokens-mismatch","severity":"error","title":"two texts of different length meet","label":"{left} and {right} tokens before the text","help":"put the learned vectors before both"}, holes, span, extras),

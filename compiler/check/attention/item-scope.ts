@@ -42,10 +42,13 @@ export function parameterEntities(parameters: readonly Parameter[]): readonly (r
     const type = plainType(parameterSort(parameter));
     if (parameter.axes.length === 0 && parameter.typeAxes.length === 0)
       return [parameter.name.text, { kind: "value", type }];
-    const axes = (parameter.axes.length > 0 ? parameter.axes : parameter.typeAxes).map((axis) => ({
+    // In its layer an attention sees the table of that layer.
+    const inside = parameter.typeAxes.filter((axis) => axis.name.text !== "layer");
+    const axes = (parameter.axes.length > 0 ? parameter.axes : inside).map((axis) => ({
       name: axis.name.text,
       domain: domainOfAxis(axis.name.text),
     }));
+    if (axes.length === 0) return [parameter.name.text, { kind: "value", type }];
     return [parameter.name.text, { kind: "table", axes, element: type }];
   });
 }

@@ -7,7 +7,7 @@ import type { Reporter } from "../../diagnostics/reporter.ts";
 import type { Span } from "../../source/span.ts";
 import { mostMeantSteps, openBudget } from "../budget.ts";
 import { mistake } from "../mistakes.ts";
-import type { MethodValue } from "../static-value.ts";
+import type { MethodValue, TableValue } from "../static-value.ts";
 import { evaluateMeant, type Elaboration } from "./evaluate-meant.ts";
 import { substitute } from "./expr-tools.ts";
 import { indexMeant } from "./meant-reductions.ts";
@@ -70,6 +70,7 @@ export function openPhase(
   names.set("length", { ...staticNumber(shape.length, true), ofRow: ir.size("length") });
   for (const [name, value] of method.arguments) {
     if (value.kind === "method") names.set(name, { kind: "item", definition: value.definition });
+    else if (value.kind === "table") names.set(name, tableMeant(value));
     else names.set(name, { kind: "static", value });
   }
   const scope: MeantScope = { definition: method.definition, names, depth: 0 };
@@ -97,6 +98,35 @@ export function openPhase(
     else if (clause.kind === "diagonals") enterDiagonals(clause, scope, names, run, tables);
   }
   return { phase, scope, run, tables, clauses, unsupported };
+}
+
+/** Numbers of a file over heads: a choice by the head's number, halved again and again. */
+function tableMeant({ axes, values }: TableValue): Meant {
+  const whole = values.every((value) => Number.isSafeInteger(value));
+  const constant = (value: number): ir.Expr => (whole ? ir.int(value) : ir.real(value));
+  const choose = (at: ir.Expr, from: number, to: number, one: (n: number) => ir.Expr): ir.Expr => {
+    if (to - from === 1) return one(from);
+    const half = (from + to) >> 1;
+    return ir.select(ir.lt(at, ir.int(half)), choose(at, from, half, one), choose(at, half, to, one));
+  };
+  if (axes.length === 0) return staticNumber(values[0]!, whole);
+  const element = (indices: readonly ir.Expr[], axis: number, base: number): ir.Expr => {
+    const below = axes.slice(axis).reduce((product, { size }) => product * size, 1);
+    const first = values[base * below]!;
+    if (values.slice(base * below, (base + 1) * below).every((value) => value === first))
+      return constant(first);
+    const { size } = axes[axis]!;
+    return choose(indices[axis]!, 0, size, (n) => element(indices, axis + 1, base * size + n));
+  };
+  return {
+    kind: "table",
+    axes: axes.map(({ name }) => name),
+    at(given) {
+      const indices = given.map(exprOf);
+      if (indices.length !== axes.length || indices.some((index) => index?.type !== "int")) return null;
+      return scalar(element(indices as ir.Expr[], 0, 0));
+    },
+  };
 }
 
 /** `Q[h, q, d]`, `K[h, k, d]`, `V[h, k, d]` before rotation; `s[h, q, k]`, the scaled logit after it. */

@@ -6,6 +6,7 @@ import { mistake } from "../mistakes.ts";
 import { evaluateStatic } from "../static.ts";
 import { describeValue } from "../static-types.ts";
 import type { MethodValue, StaticValue } from "../static-value.ts";
+import { inLayer } from "../table-files.ts";
 import type { BodyScope } from "./body-scope.ts";
 import { joinPath, type Instance } from "./instance.ts";
 import { clausesOf, type AdapterScope, type ReadContext } from "./read-context.ts";
@@ -23,7 +24,7 @@ function readsText({ phases }: AttentionInstance): "documents" | "tables" | null
 
 /** `attention(Q, K, V, rope: rope)`. */
 export function readAttention(
-  method: MethodValue,
+  everywhere: MethodValue,
   call: CallExpr,
   instance: Instance,
   scope: BodyScope,
@@ -31,6 +32,8 @@ export function readAttention(
   context: ReadContext,
 ): Value | null {
   const { reporter } = context;
+  const method = inLayer(everywhere, instance.repeated, call.span, reporter);
+  if (method === null) return null;
   const place: Place = { site: instance.path, span: call.span };
   const plain = call.arguments.filter((argument) => argument.name === null);
   const wrong = (problem: string): null => {

@@ -128,7 +128,7 @@ export function elaborateModel(
 ): Model | null {
   const method = modelMethod(item, environment, reporter);
   if (method === null) return null;
-  const root = buildInstance(method, "", [], 0, { reporter, instances: 0 });
+  const root = buildInstance(method, "", [], 0, { reporter, instances: 0, repeated: null });
   if (root === null) return null;
   const adapts = adaptsOf(item.name.text, environment);
   const shown = shownModel(item.name.text, item.base.kind === "pretrained" ? item.base.id.value : null);

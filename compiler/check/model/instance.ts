@@ -19,8 +19,16 @@ export interface Attachment {
   readonly span: Span;
 }
 
+/** One of several alike: a layer of a model. */
+export interface Repeated {
+  readonly at: number;
+  readonly of: number;
+}
+
 export interface Instance {
   readonly path: string;
+  /** Which copy of the innermost repeated module it lies in; null: in none. */
+  readonly repeated: Repeated | null;
   /** Which segments of the path begin the name of a child: `norm.attn` is one name. */
   readonly starts: readonly number[];
   readonly method: MethodValue;
@@ -38,10 +46,11 @@ export interface Instance {
   readonly span: Span;
 }
 
-/** What building a tree shares: settings of the whole model. */
+/** What building a tree shares: settings of the whole model, and the copy that is being built. */
 export interface InstanceContext {
   readonly reporter: Reporter;
   instances: number;
+  repeated: Repeated | null;
 }
 
 const mostInstances = 20_000;
@@ -244,6 +253,7 @@ export function buildInstance(
   if (!ok) return null;
   return {
     path,
+    repeated: context.repeated,
     starts,
     method,
     item,
@@ -296,7 +306,10 @@ function buildChild(
     if (method === null) return "failed";
     const place = joinPath(path, repeat === null ? name : `${name}.${n}`);
     const begins = path === "" ? 0 : path.split(".").length;
+    const outer = context.repeated;
+    if (repeat !== null) context.repeated = { at: n, of: count };
     const instance = buildInstance(method, place, [...starts, begins], depth + 1, context);
+    context.repeated = outer;
     if (instance === null || context.instances > mostInstances) return "failed";
     built.push(instance);
   }
