@@ -1,6 +1,6 @@
 /**
  * What methods do to a small model that finds things in text: trains the specs of bench/behaviour, asks them, and says
- * what holds. `npm run behaviour -- --scale small --only base --seeds 1 --out runs/behaviour`; runs that are done stay.
+ * what holds. `npm run behaviour -- --scale small --target cuda --only base --seeds 1 --out runs/behaviour`; runs that are done stay.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     seeds: { type: "string", default: "1" },
     steps: { type: "string", default: "1" },
+    target: { type: "string", default: "cpu" },
     threads: { type: "string", default: "2" },
     out: { type: "string", default: "runs/behaviour" },
     again: { type: "boolean", default: false },
@@ -45,14 +46,19 @@ const same = (a: Found, b: Omit<Found, "exactMatch" | "accuracy" | "loss">): boo
 
 const percent = (value: number | null): string => (value === null ? "—" : `${(100 * value).toFixed(1)} %`);
 
-write({ what: "machine", ...machine(Number(values.threads)), steps: Number(values.steps) });
+write({
+  what: "machine",
+  ...machine(Number(values.threads)),
+  target: values.target,
+  steps: Number(values.steps),
+});
 for (const seed of values.seeds.split(",").map(Number)) {
   const options: RunOptions = {
     scale,
     seed,
     folder: values.out,
     specs: join(packageRoot(), "bench/behaviour"),
-    place: { threads: Number(values.threads), kernelCache: cacheFolder() },
+    place: { target: values.target, threads: Number(values.threads), kernelCache: cacheFolder() },
     steps: Number(values.steps),
   };
   for (const training of work.trainings) {

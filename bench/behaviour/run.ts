@@ -7,6 +7,7 @@ import { Reporter } from "../../compiler/diagnostics/reporter.ts";
 import { loadNewest } from "../../runtime/checkpoint/checkpoint.ts";
 import { diskFiles } from "../../runtime/checkpoint/files.ts";
 import { evaluateProject, evaluateTasksProject, trainProject } from "../../runtime/project/use-project.ts";
+import { kernelTarget } from "../../runtime/project/engine.ts";
 import type { Place } from "../../runtime/project/use-project.ts";
 import type { ProjectStage } from "../../runtime/project/project.ts";
 import { parseRows } from "../../runtime/metrics/rows.ts";
@@ -25,20 +26,29 @@ export interface RunOptions {
   readonly steps: number;
 }
 
-function compiled(specs: string, spec: string, overrides: readonly string[]): Compiled {
+function compiled(
+  { specs, place }: Pick<RunOptions, "specs" | "place">,
+  spec: string,
+  overrides: readonly string[],
+): Compiled {
   const reporter = new Reporter();
   const result = compileRecipe(
     pickRecipe(openChecked(join(specs, spec), overrides).project, undefined),
     reporter,
+    kernelTarget(place.target),
   );
   if (result !== null) return result;
   throw new Error(`${spec}: ${reporter.diagnostics.map(({ title }) => title).join("; ")}`);
 }
 
-function evaluationProgram(specs: string, spec: string, overrides: readonly string[]): ProjectStage {
+function evaluationProgram(
+  { specs, place }: Pick<RunOptions, "specs" | "place">,
+  spec: string,
+  overrides: readonly string[],
+): ProjectStage {
   const reporter = new Reporter();
   const { models } = openChecked(join(specs, spec), overrides).project;
-  const result = compileEvaluation(pick(models, undefined, "model"), reporter);
+  const result = compileEvaluation(pick(models, undefined, "model"), reporter, kernelTarget(place.target));
   if (result !== null) return result;
   throw new Error(`${spec}: ${reporter.diagnostics.map(({ title }) => title).join("; ")}`);
 }
@@ -84,7 +94,7 @@ export interface Trained {
 /** Trains, or goes on with, a run; null when it was finished before. */
 export async function trainRun(training: Training, options: RunOptions): Promise<Trained | null> {
   const run = runFolder(options, training.name);
-  const recipe = compiled(options.specs, training.spec, training.overrides);
+  const recipe = compiled(options, training.spec, training.overrides);
   const settings = settingsOf(recipe, options);
   const all = settings.stages.reduce((sum, { schedule }) => sum + schedule.steps, 0);
   const before = existsSync(join(run, "checkpoints"))
@@ -114,13 +124,13 @@ export async function trainRun(training: Training, options: RunOptions): Promise
 /** Answers a question. Throws what the runtime throws. */
 export async function measureRun(measure: Measure, options: RunOptions): Promise<Found> {
   const { label, run, task, length, spec } = measure;
-  const { scale, seed, specs, place } = options;
-  const program = spec === null ? null : evaluationProgram(specs, spec, measure.overrides);
+  const { scale, seed, place } = options;
+  const program = spec === null ? null : evaluationProgram(options, spec, measure.overrides);
   const folder = runFolder(options, run);
   const names = { seed, run, label, task, length };
   if (task === null) {
     // Rows of one recipe for all runs, and targets of next tokens also where a run learned from teachers.
-    const { settings } = compiled(specs, "long.lctx", [...scale.model, `T4.length=${length}`]);
+    const { settings } = compiled(options, "long.lctx", [...scale.model, `T4.length=${length}`]);
     const rowsOf = scaled(
       { ...settings.stages.at(-1)!, batch: { sequences: 4, accumulate: 1 } },
       {
@@ -132,7 +142,7 @@ export async function measureRun(measure: Measure, options: RunOptions): Promise
     if (found === null) throw new Error(`${run}: no rows are held out`);
     return { ...names, exactMatch: null, accuracy: null, loss: found.loss };
   }
-  const evaluations = compiled(specs, "base.lctx", scale.model).settings.evaluations ?? [];
+  const evaluations = compiled(options, "base.lctx", scale.model).settings.evaluations ?? [];
   const { tasks } = await evaluateTasksProject(folder, {
     ...place,
     program,
