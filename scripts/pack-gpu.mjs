@@ -39,6 +39,10 @@ await build({
   platform: "node",
   target: "node20",
   format: "esm",
+  // Packages that are no modules yet ask for Node's own by name.
+  banner: {
+    js: 'import { createRequire as lctxCreateRequire } from "node:module"; const require = lctxCreateRequire(import.meta.url);',
+  },
   logLevel: "warning",
 });
 copyFileSync("runtime/device/cuda/nvrtc-worker.mjs", join(folder, "nvrtc-worker.mjs"));
