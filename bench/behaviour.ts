@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 const scale = scales[values.scale as keyof typeof scales];
-if (scale === undefined) throw new Error(`--scale is full or small, not ${values.scale}`);
+if (scale === undefined) throw new Error(`--scale is ${Object.keys(scales).join(", ")}, not ${values.scale}`);
 const work = workOf(scale);
 const wanted = values.only === "" ? null : new Set(values.only.split(","));
 for (const name of wanted ?? [])

@@ -1,7 +1,7 @@
 /** What the behaviour runs train and measure, at the sizes of the issue or at sizes for a processor, and what they must show. */
 
 export interface Scale {
-  readonly name: "full" | "small";
+  readonly name: "full" | "small" | "tiny";
   /** Overrides of every model. */
   readonly model: readonly string[];
   /** Bytes a row: trained, tuned, and asked for far beyond. */
@@ -35,10 +35,22 @@ export const scales: Readonly<Record<Scale["name"], Scale>> = {
     trained: 256,
     long: 1024,
     far: 2048,
-    block: 16,
+    block: 32,
     batch: (sequences) => Math.max(1, sequences / 4),
     samples: 4,
     rows: 8,
+  },
+  // Only to see that everything runs.
+  tiny: {
+    name: "tiny",
+    model: ["T4.width=32", "T4.heads=4", "T4.layers=2"],
+    trained: 256,
+    long: 512,
+    far: 512,
+    block: 32,
+    batch: (sequences) => Math.max(1, sequences / 16),
+    samples: 1,
+    rows: 4,
   },
 };
 

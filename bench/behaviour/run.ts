@@ -62,10 +62,9 @@ function scaled(stage: StageSettings, { scale, steps }: Pick<RunOptions, "scale"
       : data.length === 512
         ? scale.trained
         : Math.min(data.length, scale.trained);
-  const insert = data.insert === null ? null : { ...data.insert, every: scale.block - 1 };
   return {
     ...stage,
-    data: { ...data, length, insert },
+    data: { ...data, length },
     batch: { ...batch, sequences: scale.batch(batch.sequences) },
     schedule: { ...schedule, steps: Math.max(2, Math.round(schedule.steps * steps)) },
     evaluate: { every: 0, rows: scale.rows },
