@@ -21,15 +21,17 @@ interface Case {
   readonly start: number;
   readonly heads: number;
   readonly loads: number;
+  /** The region whose pairs alone are seen; null: those of all. */
+  readonly part: number | null;
 }
 
 /** What the wrapper writes for each pair, then for each pair of blocks. */
 const perPair = (loads: number): number => 4 + 2 * loads;
 const perRectangle = 5;
 
-function makeCase(spec: Spec, n: number): Case {
+function makeCase({ spec, part }: Pick<Case, "spec" | "part">, n: number): Case {
   const node = spec.gradient;
-  const pairs = cudaPairs(node, blockFacts(node), 0);
+  const pairs = cudaPairs(node, blockFacts(node), 0, part !== null);
   const loads = pairs.trained.reduce((sum, own) => sum + own.loads.length, 0);
   const { length, "query-start": start } = spec.sizes;
   const queries = length - start;
@@ -53,7 +55,7 @@ function makeCase(spec: Spec, n: number): Case {
 extern "C" void run_${n}(void **tables, int length, int queries, int start, int heads, int batch, int block, float s, double *out) {
   lctx_pairs p = {};
   p.batch = batch, p.length = length, p.queries = queries, p.start = start, p.keys = length;
-  ${fields.join(" ")} ${extents.join(" ")}
+  ${fields.join(" ")} ${extents.join(" ")} ${part === null ? "" : `p.region = ${part};`}
   const int b = batch - 1;
   for (int h = 0; h < heads; h++)
     for (int q = start; q < start + queries; q++)
@@ -67,7 +69,7 @@ extern "C" void run_${n}(void **tables, int length, int queries, int start, int 
       for (int k0 = 0; k0 < length; k0 += block) {
         const int q1 = min(q0 + block, queries) - 1, k1 = min(k0 + block, length) - 1;
         *out++ = lctx_all(p, b, h, q0 + start, q1 + start, k0, k1), *out++ = lctx_any(p, b, h, q0 + start, q1 + start, k0, k1);
-        *out++ = lctx_block_region(p, b, h, q0 + start, q1 + start, k0, k1);
+        *out++ = ${part === null ? "lctx_block_region(p, b, h, q0 + start, q1 + start, k0, k1)" : "-1"};
         const lctx_ranges keys = lctx_key_ranges(p, b, h, q0 + start, q1 + start, block);
         const lctx_ranges rows = lctx_query_ranges(p, b, h, k0, k1, block);
         *out++ = lctx_next_block(keys, k0 / block) == k0 / block && lctx_previous_block(keys, k0 / block) == k0 / block;
@@ -75,11 +77,11 @@ extern "C" void run_${n}(void **tables, int length, int queries, int start, int 
       }
 }
 `;
-  return { spec, text, queries, length, start, heads, loads };
+  return { spec, text, queries, length, start, heads, loads, part };
 }
 
 function compare(of: Case, run: (...values: unknown[]) => void): void {
-  const { spec, length, queries, start, heads, loads } = of;
+  const { spec, length, queries, start, heads, loads, part } = of;
   const node = spec.gradient;
   const graph = { nodes: [...node.buffers], outputs: new Map() };
   const inputs = randomInputs(graph, spec.sizes, spec.seed, { single: true });
@@ -132,8 +134,8 @@ function compare(of: Case, run: (...values: unknown[]) => void): void {
         for (let k = 0; k < length; k++) {
           const leaves = values(q, k, h);
           const cell = (h * queries + q - start) * length + k;
-          seen[cell] = see!(leaves);
           regionOf[cell] = whens.findIndex((when) => when(leaves) !== 0);
+          seen[cell] = part === null || part === regionOf[cell] ? see!(leaves) : 0;
           if (out[at++] !== seen[cell]) fail("see", q, k, h, out[at - 1]);
           for (const expected of [score!, slope!]) {
             const found = out[at++]!;
@@ -183,7 +185,12 @@ function compare(of: Case, run: (...values: unknown[]) => void): void {
 
 describe(`device functions of pairs, LCTX_SEED=${seed}`, () => {
   const specs = randomSpecs(count, seed).filter((spec) => spec.sizes.length <= 80);
-  const cases = specs.map(makeCase);
+  const cases = specs
+    .flatMap((spec) => {
+      const { regions } = spec.attention;
+      return [null, ...(regions.length > 1 ? regions.keys() : [])].map((part) => ({ spec, part }));
+    })
+    .map(makeCase);
   const library = loadOnHost(
     scalarPrelude("accurate").text,
     cases.map(({ text }) => text),
