@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { describeFailure } from "./describe-failure.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { targetOption } from "./target.ts";
+import { projectTargetOption, targetOption } from "./target.ts";
 import { version } from "./paths.ts";
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -84,6 +84,7 @@ export function makeProgram(): Command {
   verb("build", "write a project: model.ts, trainer.ts, kernels", "lctx build spec.lctx --out my-model")
     .argument("<file>", "spec")
     .option("--out <folder>", "where to write (default: build/<model>)")
+    .addOption(projectTargetOption())
     .addOption(model())
     .addOption(set())
     .action(run(async () => (await import("./verbs/build.ts")).build));

@@ -14,6 +14,12 @@ export const targetOption = (): Option =>
     .choices(targets)
     .default(defaultTarget);
 
+/** Of projects: their backend is chosen where they run. */
+export const projectTargetOption = (): Option =>
+  new Option("--target <target>", "what the project is: C kernels, or a TensorFlow.js program")
+    .choices([defaultTarget, "tfjs"])
+    .default(defaultTarget);
+
 export interface PlaceOptions {
   readonly target: string;
   readonly device: "auto" | "cpu-native" | "cpu-wasm";

@@ -130,11 +130,15 @@ function openRun(project: Project, engine: Engine): OpenAt {
 interface OtherProgram {
   /** Null: the run's own. */
   readonly program?: ProjectStage | null;
+  /** What the run was trained by, where a run cannot keep it: phases that are functions. */
+  readonly project?: Project | null;
 }
 
 /** The run's project, each stage with the other program when there is one. */
-function projectOf(runFolder: string, { program }: OtherProgram): Project {
-  const project = readRunProject(runFolder);
+function projectOf(runFolder: string, { program, project: own }: OtherProgram): Project {
+  const kept = readRunProject(runFolder);
+  const functions = own?.stages.some(({ phases }) => phases !== undefined) ?? false;
+  const project = functions ? { ...kept, stages: own!.stages } : kept;
   return program == null ? project : { ...project, stages: project.stages.map(() => program) };
 }
 
@@ -196,7 +200,7 @@ export async function evaluateTasksProject(
 export const hasTasks = (runFolder: string): boolean =>
   (readRunSettings(runFolder).evaluations ?? []).length > 0;
 
-export interface GenerateProjectOptions extends Place {
+export interface GenerateProjectOptions extends Place, Pick<OtherProgram, "project"> {
   readonly prompt: string;
   readonly tokens: number;
   readonly temperature: number;
@@ -210,7 +214,7 @@ export async function* generateProject(
   runFolder: string,
   options: GenerateProjectOptions,
 ): AsyncGenerator<string, { readonly tokens: number; readonly remarks: readonly string[] }> {
-  const project = readRunProject(runFolder);
+  const project = projectOf(runFolder, options);
   const engine = await openEngine(options);
   try {
     return yield* generateRun(runFolder, openRun(project, engine), {

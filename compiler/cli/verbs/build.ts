@@ -6,11 +6,16 @@ import { Reporter } from "../../diagnostics/reporter.ts";
 import { openChecked, pickRecipe, sourcesOf } from "../checked-spec.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { printDiagnostics } from "../print-diagnostics.ts";
-import { writeProject } from "../write-project.ts";
+import { writeProject, type ProjectTarget } from "../write-project.ts";
 
 export async function build(
   path: string,
-  options: { readonly out?: string; readonly model?: string; readonly set: readonly string[] },
+  options: {
+    readonly out?: string;
+    readonly model?: string;
+    readonly set: readonly string[];
+    readonly target: ProjectTarget;
+  },
 ): Promise<number> {
   const opened = openChecked(path, options.set);
   const recipe = pickRecipe(opened.project, options.model);
@@ -28,7 +33,7 @@ export async function build(
   mkdirSync(dirname(target), { recursive: true });
   const making = mkdtempSync(join(dirname(target), `.${basename(target)}-`));
   try {
-    await writeProject(making, compiled, opened.checked.sources, opened.file.path);
+    await writeProject(making, compiled, opened.checked.sources, opened.file.path, options.target);
     if (existsSync(target)) rmSync(target, { recursive: true });
     renameSync(making, target);
   } catch (error) {
@@ -37,7 +42,7 @@ export async function build(
   }
   const shown = relative(process.cwd(), target) || target;
   process.stdout.write(`wrote ${shown}\n`);
-  for (const stage of compiled.stages) {
+  for (const stage of options.target === "tfjs" ? [] : compiled.stages) {
     const kernels = stage.kernels.entries.length;
     const launches = stage.program.phases.train.launches.length;
     process.stdout.write(`  ${stage.name}: ${kernels} kernels, ${launches} launches a training pass\n`);
