@@ -1,6 +1,7 @@
 /** The TensorFlow.js module of a program: graphs of its phases and the optimizer's rule, with what passes know of masks. */
-import { scriptModule, scriptText, type GraphPhase, type ScriptModule } from "./backends/tfjs/module.ts";
+import { scriptModule, scriptText, type GraphPhase } from "./backends/tfjs/module.ts";
 import type { Graph, UpdateRule } from "./ir/graph.ts";
+import type { ScriptModule } from "./ir/script-module.ts";
 import { blockFacts } from "./passes/analyses/block-facts.ts";
 import { maskBounds, risingBuffers } from "./passes/analyses/mask-bounds.ts";
 

@@ -17,8 +17,8 @@ const path = join(root, "docs/targets/tfjs-examples.json");
 
 /** Spec of each example that trains, by name. */
 const specs: ReadonlyMap<string, string> = new Map([
-  ["moby-dick", "examples/moby-dick.lctx"],
   ...methodNames(root).map((name) => [name, trainedSpec(`examples/${name}/spec.lctx`)] as const),
+  ["moby-dick", "examples/moby-dick.lctx"],
 ]);
 
 async function trained(spec: string, target: string): Promise<TrainedExample> {

@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { describeFailure } from "./describe-failure.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { buildTargetOption, runTargetOption, targetOption } from "./target.ts";
+import { projectTargetOption, runTargetOption, targetOption } from "./target.ts";
 import { version } from "./paths.ts";
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -84,9 +84,9 @@ export function makeProgram(): Command {
   verb("build", "write a project: model.ts, trainer.ts, kernels", "lctx build spec.lctx --out my-model")
     .argument("<file>", "spec")
     .option("--out <folder>", "where to write (default: build/<model>)")
+    .addOption(projectTargetOption())
     .addOption(model())
     .addOption(set())
-    .addOption(buildTargetOption())
     .action(run(async () => (await import("./verbs/build.ts")).build));
 
   verb("train", "train a spec's model", "lctx train examples/moby-dick.lctx --set train.seed=2")

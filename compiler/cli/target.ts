@@ -29,10 +29,10 @@ export const targetOption = (): Option => option().default(defaultTarget);
 /** For verbs that use a run: what its programs are for when nothing is said. */
 export const runTargetOption = option;
 
-/** For `build`, which writes kernels. */
-export const buildTargetOption = (): Option =>
-  new Option("--target <target>", "processor that the kernels are for: cpu, or cuda for an NVIDIA GPU")
-    .choices(["cpu", "cuda"])
+/** Of projects: their backend is chosen where they run. */
+export const projectTargetOption = (): Option =>
+  new Option("--target <target>", "what the project is: C kernels, CUDA kernels, or a TensorFlow.js program")
+    .choices([defaultTarget, "cuda", "tfjs"])
     .default(defaultTarget);
 
 export interface PlaceOptions {

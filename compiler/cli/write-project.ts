@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Compiled } from "../compile.ts";
+import { tfjsModule } from "../tfjs-module.ts";
 import { packageRoot } from "./paths.ts";
 
 /** Packages that the runtime imports; the others belong to the compiler. */
@@ -16,13 +17,35 @@ const runtimePackages = [
   "zod",
 ];
 
+/** Packages that run TensorFlow.js programs anywhere, and the one that is fastest where it can be installed. */
+const tfjsPackages = [
+  "@tensorflow/tfjs-backend-cpu",
+  "@tensorflow/tfjs-backend-wasm",
+  "@tensorflow/tfjs-core",
+];
+const tfjsDefault = "@tensorflow/tfjs-node-gpu";
+
+/** The file of targets with one of them left: that which the project was written for. */
+const onlyTarget = (text: string, target: ProjectTarget): string =>
+  text
+    .split("\n")
+    .filter((line) => {
+      const name = /^  (\w+): \{ kernels/.exec(line)?.[1];
+      return name === undefined || name === target;
+    })
+    .join("\n");
+
+export type ProjectTarget = "cpu" | "cuda" | "tfjs";
+
 /** Writes a project of a compiled recipe into a folder: TypeScript, kernels, the runtime's sources. */
 export async function writeProject(
   folder: string,
   compiled: Compiled,
   specs: ReadonlyMap<string, string>,
   source: string,
+  target: ProjectTarget = "cpu",
 ): Promise<void> {
+  const onTfjs = target === "tfjs";
   const { emitProject } = await import("../emit/emit-project.ts");
   const root = packageRoot();
   const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
@@ -34,12 +57,15 @@ export async function writeProject(
     name: compiled.settings.model,
     source,
     settings: compiled.settings,
-    stages: compiled.stages,
+    stages: compiled.stages.map((stage) => ({
+      ...stage,
+      module: onTfjs ? tfjsModule(stage.graphs, stage.update) : null,
+    })),
     specs: Object.fromEntries(
       [...specs].filter(([path]) => !path.startsWith("..") && !path.includes(":")).map(([p, t]) => [p, t]),
     ),
-    dependencies: { ...versions(runtimePackages, dependencies!), ...versions(["tsx"], dependencies!) },
-    optionalDependencies: versions(["@yowasp/clang"], optionalDependencies!),
+    dependencies: versions([...(onTfjs ? tfjsPackages : []), ...runtimePackages, "tsx"], dependencies!),
+    optionalDependencies: versions([onTfjs ? tfjsDefault : "@yowasp/clang"], optionalDependencies!),
     devDependencies: versions(["typescript", "@types/node", "@types/cli-progress"], devDependencies!),
   });
   for (const [name, text] of Object.entries(files)) {
@@ -48,5 +74,11 @@ export async function writeProject(
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
-  cpSync(join(root, "runtime"), join(folder, "runtime"), { recursive: true });
+  const tfjs = join(root, "runtime/tfjs");
+  cpSync(join(root, "runtime"), join(folder, "runtime"), {
+    recursive: true,
+    filter: (path) => onTfjs || path !== tfjs,
+  });
+  const engines = "runtime/project/engines.ts";
+  writeFileSync(join(folder, engines), onlyTarget(readFileSync(join(root, engines), "utf8"), target));
 }

@@ -2,8 +2,10 @@
 import type { ProgramSources } from "../../runtime/device/device.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
+import type { ScriptModule } from "../ir/script-module.ts";
 import { cudaFiles } from "./cuda-files.ts";
 import { modelText } from "./emit-model.ts";
+import { printTfjsModel } from "./emit-tfjs.ts";
 import { orderTensors } from "./order-tensors.ts";
 import { printModel, printModule } from "./print-modules.ts";
 import { commentText, literal, type Plain, stringLiteral } from "./typescript.ts";
@@ -14,7 +16,12 @@ export interface ProjectInput {
   readonly source: string;
   readonly settings: TrainSettings;
   /** In the order of `settings.stages`. */
-  readonly stages: readonly { readonly program: Program; readonly kernels: ProgramSources }[];
+  readonly stages: readonly {
+    readonly program: Program;
+    readonly kernels: ProgramSources;
+    /** The program as a TensorFlow.js module, in place of kernels; null for targets with kernels. */
+    readonly module: ScriptModule | null;
+  }[];
   /** Spec files to keep beside the code: path in the project and text. */
   readonly specs: Readonly<Record<string, string>>;
   /** Packages that the runtime needs, with versions. */
@@ -48,9 +55,11 @@ function projectModule(input: ProjectInput): Promise<string> {
     ...stagePaths(input, n),
     variable: single ? "model" : `model${n + 1}`,
   }));
-  const stages = models.map(
-    ({ variable, kernels }) =>
-      `{ program: ${variable}, kernels: readKernels(join(import.meta.dirname, ${stringLiteral(kernels)})) }`,
+  const onTfjs = input.stages.some(({ module }) => module !== null);
+  const stages = models.map(({ variable, kernels }) =>
+    onTfjs
+      ? variable
+      : `{ program: ${variable}, kernels: readKernels(join(import.meta.dirname, ${stringLiteral(kernels)})) }`,
   );
   const statements = single
     ? []
@@ -59,10 +68,14 @@ function projectModule(input: ProjectInput): Promise<string> {
       );
   return printModule({
     path: "project.ts",
-    header: `What there is to run: the recipe, and for each stage its program and kernels.`,
+    header: `What there is to run: the recipe, and for each stage its program${onTfjs ? "" : " and kernels"}.`,
     imports: [
-      { from: "node:path", names: ["join"] },
-      { from: runtime, names: ["readKernels"] },
+      ...(onTfjs
+        ? []
+        : [
+            { from: "node:path", names: ["join"] },
+            { from: runtime, names: ["readKernels"] },
+          ]),
       { from: runtime, names: ["Project"], typeOnly: true },
       ...(single ? [{ from: "./model.ts", names: ["model"] }] : []),
       { from: "./settings.ts", names: ["settings"] },
@@ -85,6 +98,11 @@ export async function emitProject(input: ProjectInput): Promise<ProjectFiles> {
   const files: Record<string, string> = {};
   for (const [n, stage] of input.stages.entries()) {
     const paths = stagePaths(input, n);
+    if (stage.module !== null) {
+      const library = "./runtime/tfjs/index.ts";
+      files[`${paths.model}.ts`] = await printTfjsModel(stage.program, stage.module, input.source, library);
+      continue;
+    }
     files[`${paths.model}.ts`] = await printModel(
       modelText(orderTensors(stage.program), input.source),
       "./runtime/program-writer.ts",
@@ -173,6 +191,15 @@ export async function emitProject(input: ProjectInput): Promise<ProjectFiles> {
 }
 
 function readme(input: ProjectInput): string {
+  const onTfjs = input.stages.some(({ module }) => module !== null);
+  const parts = onTfjs
+    ? "| \`model.ts\` | parameters, and a function of TensorFlow.js operations for every phase |"
+    : `| \`model.ts\` | parameters, tensors, and the launches of every phase |
+| \`kernels/\` | ${
+        input.stages.some(({ kernels }) => "calls" in kernels)
+          ? "the kernels, CUDA C++; compiled when first run on a GPU"
+          : "the kernels, C with vector extensions; compiled when first run"
+      } |`;
   return `# ${commentText(input.name)}
 
 Written by lctx from \`${commentText(input.source).replaceAll("`", "'")}\` (kept under \`spec/\`). It does not need lctx to run:
@@ -187,8 +214,13 @@ npx tsx generate.ts --run runs/${packageName(input.name)} --prompt "Once "
 | file | holds |
 |---|---|
 | \`settings.ts\` | the recipe |
-| \`model.ts\` | parameters, tensors, and the launches of every phase |
-| \`kernels/\` | ${input.stages.some(({ kernels }) => "calls" in kernels) ? "the kernels, CUDA C++; compiled when first run on a GPU" : "the kernels, C with vector extensions; compiled when first run"} |
+${parts}
 | \`runtime/\` | devices, data, checkpoints, metrics and the training loop |
-`;
+${onTfjs ? tfjsBackends : ""}`;
 }
+
+const tfjsBackends = `
+The first of these that is installed runs the program: \`@tensorflow/tfjs-node-gpu\`, \`@tensorflow/tfjs-node\`,
+\`@tensorflow/tfjs-backend-wasm\`, \`@tensorflow/tfjs-backend-cpu\`. The first two download TensorFlow's own library when they
+are installed; \`npm install\` goes on without them where that fails. \`--target tfjs:wasm\` (\`node-gpu\`, \`node\`, \`cpu\`) names one.
+`;

@@ -1,4 +1,4 @@
-/** Makes TypeScript files with ts-morph and formats them with prettier; the only file that loads either. */
+/** Makes TypeScript files with ts-morph and formats them with prettier. */
 import { format } from "prettier";
 import { Project, type SourceFile } from "ts-morph";
 import type { ModelText } from "./emit-model.ts";
@@ -28,7 +28,8 @@ function start(project: Project, module: Module): SourceFile {
   return file;
 }
 
-const printed = (file: SourceFile, header: string): Promise<string> =>
+/** The text of a file under a comment that says what it is. */
+export const printed = (file: SourceFile, header: string): Promise<string> =>
   format(`/** ${commentText(header)} */\n${file.getFullText()}`, { parser: "typescript", printWidth: 110 });
 
 /** A module of plain statements. */

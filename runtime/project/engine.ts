@@ -50,7 +50,9 @@ export const kernelTarget = (target: string | undefined): Target | undefined =>
  * target that there is not, and what opening it throws.
  */
 export async function openEngine(place: Place, { stages }: Pick<Project, "stages">): Promise<Engine> {
-  const { name, backend } = parseTarget(place.target ?? targetOf(stages[0]!.kernels));
+  const own = targetOf(stages[0]!.kernels);
+  // A project of one's own has the engine that it was written for and no other.
+  const { name, backend } = parseTarget(place.target ?? (own in engines ? own : Object.keys(engines)[0]!));
   const open = await engines[name]!.load();
   return open(place, backend);
 }

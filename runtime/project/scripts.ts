@@ -108,7 +108,7 @@ export async function runEvaluation(project: Project, argv: readonly string[]): 
       task: { type: "string", multiple: true },
     } as const);
     const run = values.run ?? defaultRunFolder(project.settings.model);
-    const where = place(values);
+    const where = { ...place(values), project };
     const length = number(values.length, "length") ?? null;
     const names = values.task ?? [];
     const text =
@@ -135,6 +135,7 @@ export async function runGeneration(project: Project, argv: readonly string[]): 
     const prompt = values.prompt ?? "\n";
     const text = generateProject(values.run ?? defaultRunFolder(project.settings.model), {
       ...place(values),
+      project,
       prompt,
       tokens: number(values.tokens, "tokens") ?? 300,
       temperature: number(values.temperature, "temperature") ?? 0.8,

@@ -138,11 +138,18 @@ function openRun(project: Project, engine: Engine): OpenAt {
 interface OtherProgram {
   /** Null: the run's own. */
   readonly program?: ProjectStage | null;
+  /** What the run was trained by, where a run cannot keep it: phases that are functions. */
+  readonly project?: Project | null;
 }
 
 /** The run's project, each stage with the other program when there is one. */
-function projectOf(runFolder: string, { program, target }: OtherProgram & Pick<Place, "target">): Project {
-  const project = readRunProject(runFolder, program == null ? kernelTarget(target) : undefined);
+function projectOf(
+  runFolder: string,
+  { program, target, project: own }: OtherProgram & Pick<Place, "target">,
+): Project {
+  const kept = readRunProject(runFolder, program == null ? kernelTarget(target) : undefined);
+  const functions = own?.stages.some(({ phases }) => phases !== undefined) ?? false;
+  const project = functions ? { ...kept, stages: own!.stages } : kept;
   return program == null ? project : { ...project, stages: project.stages.map(() => program) };
 }
 
@@ -204,7 +211,7 @@ export async function evaluateTasksProject(
 export const hasTasks = (runFolder: string): boolean =>
   (readRunSettings(runFolder).evaluations ?? []).length > 0;
 
-export interface GenerateProjectOptions extends Place {
+export interface GenerateProjectOptions extends Place, Pick<OtherProgram, "project"> {
   readonly prompt: string;
   readonly tokens: number;
   readonly temperature: number;
@@ -218,7 +225,7 @@ export async function* generateProject(
   runFolder: string,
   options: GenerateProjectOptions,
 ): AsyncGenerator<string, { readonly tokens: number; readonly remarks: readonly string[] }> {
-  const project = readRunProject(runFolder, kernelTarget(options.target));
+  const project = projectOf(runFolder, options);
   const engine = await openEngine(options, project);
   try {
     return yield* generateRun(runFolder, openRun(project, engine), {

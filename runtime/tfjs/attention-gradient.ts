@@ -4,7 +4,7 @@ import type { Attention, AttentionTensors, OutputGradient, Slopes } from "./atte
 import { GradientSums, through, type GradientRows } from "./gradient-sums.ts";
 import { byToken, hideUnseen, lowest, prependedRows, sinkRows } from "./online.ts";
 import { byHead, part, PairWalk } from "./pair-walk.ts";
-import type { Run } from "./run.ts";
+import type { Run, States } from "./run.ts";
 import { Sum } from "./sum.ts";
 import { weighedTiles } from "./weighted-gradient.ts";
 
@@ -28,16 +28,17 @@ function softmaxTiles(sums: GradientSums, rows: GradientRows): void {
 
 /**
  * Gradients of each region's queries and keys, of the values, of the tables that have one, and of keys and values before
- * the text, in this order.
+ * the text, in this order: `results` of them.
  */
-export function attentionGradient(
+export function attentionGradient<N extends number>(
   of: Attention,
   slopes: Slopes,
   run: Run,
   given: AttentionTensors,
   result: OutputGradient,
-): tf.Tensor[] {
-  return tf.tidy(() => {
+  results: N,
+): States<N> {
+  const found = tf.tidy(() => {
     const walk = new PairWalk(of, run, given, of.weight?.blockSize ?? 1);
     const sums = new GradientSums(of, slopes, walk, byHead(given.value));
     const upstream = byHead(result.outputGradient);
@@ -88,6 +89,8 @@ export function attentionGradient(
       ...(prepended === null ? [] : [ofPrepended("key"), ofPrepended("value")]),
     ];
   });
+  if (found.length !== results) throw new Error(`${found.length} gradients for ${results}`);
+  return found as unknown as States<N>;
 }
 
 /** What keys before the text get: they have no score and no mask, and the first region's query as it is. */

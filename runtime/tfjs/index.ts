@@ -4,6 +4,8 @@ export { attentionGradient } from "./attention-gradient.ts";
 export type { Attention, PairFold, Slopes } from "./attention-types.ts";
 export { blockReduce, blockSpread } from "./blocks.ts";
 export { crossEntropy, crossEntropyGradient, headLoss, headLossGradient } from "./loss.ts";
+export { constant, normal, uniform as evenly } from "../program-writer.ts";
+export { describe, noKernels, parameter } from "./describe.ts";
 export { erf, floorDiv, floorMod } from "./numbers.ts";
 export { pairReduce } from "./pair-reduce.ts";
 export { corners, pairs } from "./place.ts";

@@ -24,7 +24,7 @@ export interface Run extends UpdateRun {
 /** Results of a phase by name; the caller's to free. */
 export type Outputs = Readonly<Record<string, tf.Tensor>>;
 
-/** The optimizer's states of one parameter. */
+/** So many tensors: the optimizer's states of one parameter, the results of a gradient. */
 export type States<N extends number, T extends readonly tf.Tensor[] = readonly []> = T["length"] extends N
   ? T
   : States<N, readonly [...T, tf.Tensor]>;

@@ -21,7 +21,9 @@ function matricesOf(x: tf.Tensor): tf.Tensor[] {
   // A slice would copy the whole tensor for each of them.
   const values = x.dataSync();
   const size = rows * columns;
-  return Array.from({ length: count }, (_, n) => tf.tensor(values.subarray(n * size, (n + 1) * size), [rows, columns]));
+  return Array.from({ length: count }, (_, n) =>
+    tf.tensor(values.subarray(n * size, (n + 1) * size), [rows, columns]),
+  );
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Expr } from "../../ir/expr.ts";
 import type { Graph, UpdateRule } from "../../ir/graph.ts";
 import { c, joinFragments, scriptName, type Fragment } from "../../ir/kernel.ts";
+import type { ModuleConstant, ModuleFunction, ScriptModule } from "../../ir/script-module.ts";
 import type { Analyses } from "./definitions.ts";
 import { phaseLeaves } from "./map.ts";
 import { ScriptNames } from "./names.ts";
@@ -11,30 +12,6 @@ import { tensorBody } from "./print-tensor.ts";
 
 export type GraphPhase = "logits" | "loss" | "train";
 export const graphPhases: readonly GraphPhase[] = ["logits", "loss", "train"];
-
-export interface ModuleConstant {
-  readonly name: string;
-  /** Its type in the runtime's library. */
-  readonly type: string;
-  readonly value: string;
-}
-
-export interface ModuleFunction {
-  readonly name: string;
-  readonly purpose: string;
-  readonly parameters: readonly { readonly name: string; readonly type: string }[];
-  readonly returnType: string;
-  readonly statements: readonly string[];
-}
-
-/** A module before it is printed: as TypeScript for people, or as a script for the runtime. */
-export interface ScriptModule {
-  /** Functions and types of the runtime's library that the text names. */
-  readonly functions: readonly string[];
-  readonly types: readonly string[];
-  readonly constants: readonly ModuleConstant[];
-  readonly phases: readonly ModuleFunction[];
-}
 
 const purposes: Readonly<Record<GraphPhase, string>> = {
   logits: "Next-token logits of a batch.",

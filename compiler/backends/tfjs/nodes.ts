@@ -3,6 +3,7 @@ import type { Expr } from "../../ir/expr.ts";
 import { isTokenAxis } from "../../ir/graph-axes.ts";
 import type { NodeOf } from "../../ir/graph-operands.ts";
 import { nodeOperands } from "../../ir/graph-operands.ts";
+import { nodeResults } from "../../ir/graph-results.ts";
 import type { Axis, Node, NodeKind, PairCore } from "../../ir/graph.ts";
 import { c, joinFragments, scriptName, scriptString, type Fragment } from "../../ir/kernel.ts";
 import { contractText, permuted } from "./contract.ts";
@@ -225,6 +226,7 @@ const texts: { readonly [K in NodeKind]: Text<K> } = {
       c`run`,
       object(attentionTensors(node, context)),
       given,
+      c`${nodeResults(node).length}`,
     );
   },
   select: (node, context) => {

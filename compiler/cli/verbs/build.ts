@@ -1,13 +1,13 @@
 /** `lctx build`: writes a project of one's own: model.ts, trainer.ts, kernels. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { Target } from "../../../runtime/device/device.ts";
 import { compileRecipe } from "../../compile.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { openChecked, pickRecipe, sourcesOf } from "../checked-spec.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
+import { kernelTarget } from "../../../runtime/project/engine.ts";
 import { printDiagnostics } from "../print-diagnostics.ts";
-import { writeProject } from "../write-project.ts";
+import { writeProject, type ProjectTarget } from "../write-project.ts";
 
 export async function build(
   path: string,
@@ -15,13 +15,13 @@ export async function build(
     readonly out?: string;
     readonly model?: string;
     readonly set: readonly string[];
-    readonly target: Target;
+    readonly target: ProjectTarget;
   },
 ): Promise<number> {
   const opened = openChecked(path, options.set);
   const recipe = pickRecipe(opened.project, options.model);
   const reporter = new Reporter();
-  const compiled = compileRecipe(recipe, reporter, options.target);
+  const compiled = compileRecipe(recipe, reporter, kernelTarget(options.target));
   printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, options.set), "text");
   if (compiled === null) return exitCodes.specErrors;
   const target = resolve(options.out ?? join("build", compiled.settings.model.toLowerCase()));
@@ -34,7 +34,7 @@ export async function build(
   mkdirSync(dirname(target), { recursive: true });
   const making = mkdtempSync(join(dirname(target), `.${basename(target)}-`));
   try {
-    await writeProject(making, compiled, opened.checked.sources, opened.file.path);
+    await writeProject(making, compiled, opened.checked.sources, opened.file.path, options.target);
     if (existsSync(target)) rmSync(target, { recursive: true });
     renameSync(making, target);
   } catch (error) {
@@ -43,7 +43,7 @@ export async function build(
   }
   const shown = relative(process.cwd(), target) || target;
   process.stdout.write(`wrote ${shown}\n`);
-  for (const stage of compiled.stages) {
+  for (const stage of options.target === "tfjs" ? [] : compiled.stages) {
     const kernels =
       "calls" in stage.kernels ? Object.keys(stage.kernels.calls).length : stage.kernels.entries.length;
     const launches = stage.program.phases.train.launches.length;
