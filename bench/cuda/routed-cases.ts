@@ -1,4 +1,5 @@
 /** The cases of the routed bench: a spec compiled to a chain of calls, its tensors filled, its parts timed. */
+import { gatheredCall } from "../../compiler/backends/cuda/attention/gathered-call.ts";
 import {
   attentionBackwardCall,
   attentionForwardCall,
@@ -47,10 +48,14 @@ export interface Routed {
 
 const denseText = "import std.masks { causal }\n\nattention Dense() {\n  mask causal\n}\n";
 
-export const forwardCall = (hopper: boolean, node: AttentionNode): CudaCall =>
+const plainForward = (hopper: boolean, node: AttentionNode): CudaCall =>
   hopper && sm90Refusal(node) === null
     ? sm90ForwardCall(node, blockFacts(node), "bf16")
     : attentionForwardCall(node, blockFacts(node), "bf16");
+
+/** Chosen keys are gathered where the mask has such. */
+export const forwardCall = (hopper: boolean, node: AttentionNode): CudaCall =>
+  gatheredCall(node, "bf16", (own) => plainForward(hopper, own)) ?? plainForward(hopper, node);
 
 export const backwardCall = (hopper: boolean, node: AttentionGradientNode): CudaCall =>
   hopper && sm90Refusal(node) === null

@@ -211,7 +211,7 @@ export function cudaPairs(node: PairSource, facts: BlockFacts | null, firstTable
     queries: isTokenAxis(rows) ? "query-length" : axisExtent(rows.size),
     start,
     step: "step",
-    keys: ofBlocks(keys) ? axisExtent(keys.size) : "length",
+    keys: keys.size.kind === "fixed" || ofBlocks(keys) ? axisExtent(keys.size) : "length",
   };
   const fields = [
     ...Object.entries(sizes).map(([name, value]) => ({
