@@ -1,4 +1,5 @@
 /** The cases of the routed bench: a spec compiled to a chain of calls, its tensors filled, its parts timed. */
+import { gatheredCall } from "../../compiler/backends/cuda/attention/gathered-call.ts";
 import {
   attentionBackwardCall,
   attentionForwardCall,
@@ -47,10 +48,14 @@ export interface Routed {
 
 const denseText = "import std.masks { causal }\n\nattention Dense() {\n  mask causal\n}\n";
 
-export const forwardCall = (hopper: boolean, node: AttentionNode): CudaCall =>
+const plainForward = (hopper: boolean, node: AttentionNode): CudaCall =>
   hopper && sm90Refusal(node) === null
     ? sm90ForwardCall(node, blockFacts(node), "bf16")
     : attentionForwardCall(node, blockFacts(node), "bf16");
+
+/** Chosen keys are gathered where the mask has such. */
+export const forwardCall = (hopper: boolean, node: AttentionNode): CudaCall =>
+  gatheredCall(node, "bf16", (own) => plainForward(hopper, own)) ?? plainForward(hopper, node);
 
 export const backwardCall = (hopper: boolean, node: AttentionGradientNode): CudaCall =>
   hopper && sm90Refusal(node) === null
@@ -148,8 +153,12 @@ const normal =
   };
 
 /** A learned gate over blocks, its threshold such that 90 % of the causal pairs of blocks are skipped. */
-export async function benchSeer(device: CudaDevice, block: number): Promise<Routed> {
-  const [heads, length] = [16, 32_768];
+export async function benchSeer(
+  device: CudaDevice,
+  block: number,
+  length = 32_768,
+  heads = 16,
+): Promise<Routed> {
   const text = specText("examples/seer-gate/spec.lctx");
   const of = (threshold: string): SpecGraph =>
     specGraph(
@@ -174,7 +183,8 @@ export async function benchSeer(device: CudaDevice, block: number): Promise<Rout
       for (let h = 0; h < heads; h++) below.push(values[(i * blocks + j) * heads + h]!);
   const kept = 0.1 * heads * ((blocks * (blocks + 1)) / 2) - heads * blocks;
   const sorted = Float32Array.from(below).sort();
-  const threshold = sorted[Math.max(0, sorted.length - Math.round(kept) - 1)]!.toFixed(12);
+  const at = Math.min(sorted.length - 1, Math.max(0, sorted.length - Math.round(kept) - 1));
+  const threshold = sorted[at]!.toFixed(12);
   const opened = await open(device, of(threshold), length, fill, first);
   opened.chain.run();
   const tiles = keptTiles(device, opened.chain, opened.graph, { heads, length, block });
@@ -190,8 +200,8 @@ export async function benchSeer(device: CudaDevice, block: number): Promise<Rout
 }
 
 /** Blocks of keys by bounds of their logits, forward and backward, a tenth of the causal pairs of blocks. */
-export async function benchBlocks(device: CudaDevice): Promise<Routed> {
-  const [heads, length, block] = [16, 16_384, 128];
+export async function benchBlocks(device: CudaDevice, length = 16_384, heads = 16): Promise<Routed> {
+  const block = 128;
   const use = `BlockBounds(size: ${block}, keep: ${topFor(0.1, length / block)})`;
   const of = specGraph(
     specText("bench/specs/block-bounds.lctx"),
@@ -218,7 +228,7 @@ export async function benchSlash(device: CudaDevice, length: number): Promise<Ro
     shapeOf(heads, length),
     "evaluation",
   );
-  const placed = { heads, length, columns: 970, seed: 5 };
+  const placed = { heads, length, columns: Math.min(970, length / 8), seed: 5 };
   const opened = await open(device, of, length, (name, memory) =>
     name === "query" || name === "key"
       ? fillPlaced(device, memory, name, placed)

@@ -94,13 +94,24 @@ export function wrongSets(device: CudaDevice, chain: DeviceChain, graph: Graph):
     const number = exprEvaluator(node.choose.count);
     return Array.from({ length: heads }, (_, h) => {
       const at = (k: number) => ({ ...noValues, index: (name: string) => (name === "k" ? k : h) });
-      const order = Uint32Array.from({ length }, (_, k) => k);
-      const forced = Uint8Array.from(order, (k) => (always(at(k)) ? 1 : 0));
       const own = (k: number): number => sums[k * heads + h]!;
-      order.sort((a, b) => forced[b]! - forced[a]! || own(b) - own(a) || a - b);
-      const chosen = new Set(order.subarray(0, Number(number(at(0)))));
+      const free = new Float32Array(length);
+      let count = 0;
+      const forced = Uint8Array.from({ length }, (_, k) => {
+        const is = always(at(k)) !== 0;
+        if (!is) free[count++] = own(k);
+        return is ? 1 : 0;
+      });
+      const wanted = Math.max(0, Number(number(at(0))) - (length - count));
+      const sorted = free.slice(0, count).sort();
+      const least =
+        wanted === 0 || wanted > count ? (wanted === 0 ? Infinity : -Infinity) : sorted[count - wanted]!;
+      let ties = wanted - sorted.reduce((above, x) => above + (x > least ? 1 : 0), 0);
       let wrong = 0;
-      for (let k = 0; k < length; k++) if (has(set, h, Math.ceil(length / 32), k) !== chosen.has(k)) wrong++;
+      for (let k = 0; k < length; k++) {
+        const chosen = forced[k] === 1 || own(k) > least || (own(k) === least && ties-- > 0);
+        if (has(set, h, Math.ceil(length / 32), k) !== chosen) wrong++;
+      }
       return wrong === 0 ? [] : [`${node.site}, head ${h}: ${wrong} of ${length} candidates`];
     }).flat();
   });

@@ -93,8 +93,9 @@ export interface PlacedData {
 const turning = 112;
 
 /**
- * [length, heads, 128] of bf16. A pair's logit (at scale 128^-½) is a sum of three: 12 · the mean of cos(θ_m (q − k)), with
- * θ_m = 500000^(−m / 56), as rotated equal vectors give it; 6 for keys of drawing columns; noise of deviation about 0.9.
+ * [length, heads, 128] of bf16. A pair's logit (at scale 128^-½) is a sum of three: 12 · the mean of cos(θ_m (q − k)) with
+ * θ_m = 0.01 · 10000^(−m / 56), as the slower dimensions of rotated equal vectors give it; 5.7 for keys of drawing
+ * columns; noise of deviation about 0.5. So neighbouring diagonals weigh alike, and far ones stand out in bands.
  */
 export async function fillPlaced(
   device: CudaDevice,
@@ -103,21 +104,21 @@ export async function fillPlaced(
   of: PlacedData,
 ): Promise<void> {
   const pairs = turning / 2;
-  // Numbers whose products over all pairs, times the scale, are 12 and 6.
+  // Numbers whose products over all pairs, times the scale, are 12 and 5.7.
   const call = callOf(
     c`  const int u = (int)(i % 64), h = (int)(i / 64 % heads), t = (int)(i / 64 / heads);
   if (t >= length) return;
   float x = 0.0f, y = 0.0f;
   if (u < ${pairs}) {
     double sine, cosine;
-    sincos((double)t * exp(-13.122363377404328 * u / ${pairs}.0), &sine, &cosine);
+    sincos((double)t * 0.01 * exp(-9.210340371976184 * u / ${pairs}.0), &sine, &cosine);
     x = size * (float)cosine, y = size * (float)sine;
   } else if (u == ${pairs}) {
     const unsigned chosen = mix((unsigned)(t * heads + h) * 2u + 77u) % (unsigned)(length / columns);
-    x = is_key ? (chosen == 0u ? 8.2391f : 0.0f) : 8.2391f;
+    x = is_key ? (chosen == 0u ? 8.0305f : 0.0f) : 8.0305f;
   }
   const unsigned place = (unsigned)i * 2u;
-  x += 0.5f * normal(place, (unsigned)seed), y += 0.5f * normal(place + 1u, (unsigned)seed);
+  x += 0.3f * normal(place, (unsigned)seed), y += 0.3f * normal(place + 1u, (unsigned)seed);
   ((unsigned *)to)[i] = lctx_pack(x, y);
 `,
     "bf16",

@@ -250,7 +250,7 @@ export function cudaPairs(
     queries: isTokenAxis(rows) ? "query-length" : axisExtent(rows.size),
     start,
     step: "step",
-    keys: ofBlocks(keys) ? axisExtent(keys.size) : "length",
+    keys: keys.size.kind === "fixed" || ofBlocks(keys) ? axisExtent(keys.size) : "length",
   };
   const fields = [
     ...Object.entries(sizes).map(([name, value]) => ({

@@ -8,8 +8,8 @@ const mostRows = 4096;
 
 /**
  * `lctx_members<any or all>(set, extent, low, high)`: of the last axis, `extent` counts words and `low`, `high` are
- * elements; of those before, indices of rows, kept inside their axis as where a row is read. Of the axis with most rows
- * eight words are asked for at a time, so that their latencies overlap.
+ * elements; of those before, indices of rows, kept inside their axis as where a row is read. Of the axis with most rows,
+ * or of a single row, eight words are asked for at a time, so that their latencies overlap.
  */
 export const setsText: Fragment = c`
 LCTX_DEVICE bool lctx_member(const int *row, int words, int element) {
@@ -44,6 +44,23 @@ LCTX_DEVICE bool lctx_members(const int *set, const lctx_corner<kAxes> &extents,
     if (count[i] > ${mostRows} / rows) return !kAll;
     rows *= count[i];
   }
+  if (rows == 1) {
+    const int first = from >> 5, last = to >> 5;
+    for (int start = first; start <= last; start += 8) {
+      unsigned some = 0u, lacking = 0u;
+#pragma unroll
+      for (int u = 0; u < 8; u++) {
+        const int w = start + u;
+        unsigned asked = w > last ? 0u : 0xffffffffu;
+        if (w == first) asked &= 0xffffffffu << (from & 31);
+        if (w == last) asked &= 0xffffffffu >> (31 - (to & 31));
+        const unsigned word = (unsigned)__ldg(set + min(w, last));
+        some |= word & asked, lacking |= asked & ~word;
+      }
+      if (kAll ? lacking != 0u : some != 0u) return !kAll;
+    }
+    return kAll;
+  }
   for (int n = 0; n < rows / most; n++) {
     const int *row = set;
     int rest = n;
@@ -53,11 +70,6 @@ LCTX_DEVICE bool lctx_members(const int *set, const lctx_corner<kAxes> &extents,
     for (int w = from >> 5; w <= to >> 5; w++) {
       const unsigned first = w == from >> 5 ? 0xffffffffu << (from & 31) : 0xffffffffu;
       const unsigned asked = w == to >> 5 ? first & 0xffffffffu >> (31 - (to & 31)) : first;
-      if (most == 1) {
-        const unsigned word = (unsigned)__ldg(row + w);
-        if (kAll ? (word & asked) != asked : (word & asked) != 0u) return !kAll;
-        continue;
-      }
       for (int j = 0; j < most; j += 8) {
         unsigned held = kAll ? 0xffffffffu : 0u;
 #pragma unroll

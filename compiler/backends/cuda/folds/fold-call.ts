@@ -12,7 +12,7 @@ import { scalarPrelude } from "../scalar-prelude.ts";
 import { CallPlan, plainPlan, rows, threads } from "../sm80/call-plan.ts";
 import { tilesText } from "../sm80/tiles.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
-import { lastRows } from "../../../passes/analyses/row-window.ts";
+import { lastRows } from "../../../ir/row-window.ts";
 import { foldLoopText, foldStart, foldText, joinPiecesText, logSumExpText } from "./fold-text.ts";
 import { foldTargets, type FoldForm } from "./targets.ts";
 

@@ -1,6 +1,6 @@
 /** How many rows at the end of a text a mask leaves anything to see. */
-import { linearForm } from "../../ir/linear.ts";
-import { sub, type Expr } from "../../ir/expr.ts";
+import { linearForm } from "./linear.ts";
+import { sub, type Expr } from "./expr.ts";
 
 /** Parts that all have to hold. */
 const conjuncts = (mask: Expr): readonly Expr[] =>

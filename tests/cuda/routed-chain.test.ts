@@ -1,0 +1,63 @@
+/** Attentions that choose their keys, from spec to result by CUDA calls on the host: gate, bounds with gradients, gathered columns. */
+import { expect, it } from "vitest";
+import { checkChain } from "../../bench/cuda/chain/check.ts";
+import { chainOf } from "../../bench/cuda/chain/chain.ts";
+import { specGraph, specText } from "../../bench/cuda/chain/spec-graph.ts";
+import { gatheredCall } from "../../compiler/backends/cuda/attention/gathered-call.ts";
+import {
+  attentionBackwardCall,
+  attentionForwardCall,
+} from "../../compiler/backends/cuda/sm80/attention-call.ts";
+import type { AttentionNode } from "../../compiler/ir/graph.ts";
+import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
+import { compileForHost } from "./host-device.ts";
+
+/** Spec, use, element, and whether gradients and gathered keys are wanted. */
+const cases = [
+  ["examples/seer-gate/spec.lctx", "SeerGate(block: 8, width: 16, threshold: 0.1)", "bf16", false, false],
+  ["bench/specs/block-bounds.lctx", "BlockBounds(size: 8, keep: 3)", "f32", true, false],
+  [
+    "examples/vertical-slash/spec.lctx",
+    "VerticalSlash(vertical: 36, slash: 40, probe: 16)",
+    "f32",
+    false,
+    true,
+  ],
+] as const;
+
+it("mean what the interpreter says (not run without g++)", { timeout: 240_000 }, async () => {
+  const chains = cases.map(([path, use, element, gradients, gathers]) => {
+    // Chains have no gather, which shares of a gate among heads would need.
+    const shape = { heads: 2, kvHeads: gathers ? 1 : 2, size: 8, length: 128 };
+    const { graph } = specGraph(specText(path), use, shape, "evaluation", gradients);
+    let gathered = false;
+    const plain = (node: AttentionNode) => attentionForwardCall(node, blockFacts(node), element);
+    const links = chainOf(graph, {
+      element,
+      attention: (node) => {
+        const call = gatheredCall(node, element, plain);
+        gathered = call !== null;
+        return call ?? plain(node);
+      },
+      gradient: (node) => attentionBackwardCall(node, blockFacts(node), element),
+    });
+    expect([use, gathered]).toEqual([use, gathers]);
+    return { graph, links, element };
+  });
+  const calls = chains.flatMap(({ links }) => links.map(({ call }) => call));
+  const compiled = compileForHost(calls);
+  if (compiled === null) return;
+  const problems: string[] = [];
+  for (const { graph, links, element } of chains)
+    for (const length of [31, 90])
+      problems.push(
+        ...(await checkChain(
+          graph,
+          links,
+          ({ call }, buffers, sizes) =>
+            compiled[calls.indexOf(call)]!(buffers, { ...sizes, multiprocessors: 5 }),
+          { element, length, seed: 3 },
+        )),
+      );
+  expect(problems).toEqual([]);
+});
