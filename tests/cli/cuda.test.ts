@@ -40,6 +40,8 @@ it("says that there is no GPU, or no program for one", { timeout: 120_000 }, asy
     code: 2,
     err: expect.stringContaining("programs for cpu and none for cuda"),
   });
+  const memory = await place.lctx("explain", "memory", "tiny.lctx", "--target", "cuda");
+  expect(memory.out).toMatch(/on a GPU[\s\S]*kernels .* while they run/);
   const other = await place.lctx("eval", "run", "--spec", "tiny.lctx", "--target", "cuda");
   expect(other).toMatchObject({ code: 5, err: expect.stringContaining("error[no-device]") });
 });
