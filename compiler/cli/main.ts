@@ -156,7 +156,7 @@ export function makeProgram(): Command {
     .option("--batch <n>", "rows (default: as the spec trains)", positiveNumber)
     .option("--length <n>", "tokens a row", positiveNumber)
     .addOption(
-      new Option("--target <target>", "with kernels: for which target")
+      new Option("--target <target>", "with kernels and memory: for which target")
         .choices(["cpu", "cuda"])
         .default("cpu"),
     )

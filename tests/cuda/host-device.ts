@@ -114,6 +114,9 @@ export const addressOf = ({ buffer, byteOffset }: ArrayBufferView): bigint =>
 /** Scratch of the call that runs: an address alone does not keep memory alive. */
 let scratchInUse: readonly Uint8Array[] = [];
 
+/** Scratch of the call that runs: its addresses alone would not keep it. */
+let held: readonly Uint8Array[] = [];
+
 /** Functions that run calls over memory of the host; null where there is no C++ compiler. */
 export function hostLaunches(calls: readonly CudaCall[]): readonly HostLaunches[] | null {
   const folder = mkdtempSync(join(tmpdir(), "lctx-host-"));
@@ -146,7 +149,8 @@ export function hostLaunches(calls: readonly CudaCall[]): readonly HostLaunches[
       new Uint8Array(evaluateLaunchSize(bytes, sizes)).fill(zero ? 0 : 0xff),
     );
     scratchInUse = scratch;
-    const all = [...buffers, ...scratch.map(addressOf)];
+    held = scratch;
+    const all = [...buffers, ...held.map(addressOf)];
     for (const launch of call.launches) {
       const source = call.sources[launch.source]!;
       const sized = (size: LaunchSize): number => evaluateLaunchSize(size, { multiprocessors: 3, ...sizes });

@@ -1,6 +1,9 @@
 /** `lctx explain`: the page of a message, or what a spec compiles to. */
 import { instantiate } from "../../../runtime/executable.ts";
-import { openCpuDevice } from "../../../runtime/device/open.ts";
+import { openDevice } from "../../../runtime/device/open.ts";
+import { scratchBytes } from "../../../runtime/device/cuda/scratch.ts";
+import type { CudaSources, Target } from "../../../runtime/device/device.ts";
+import { LctxError } from "../../../runtime/errors.ts";
 import { allPhases, planMemory } from "../../../runtime/plan/memory-plan.ts";
 import { availableParallelism } from "node:os";
 import { explainNode } from "../explain-node.ts";
@@ -27,7 +30,7 @@ interface ExplainOptions {
   readonly length?: number;
   readonly after?: string;
   readonly threads?: number;
-  readonly target?: "cpu" | "cuda";
+  readonly target: Target;
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -100,21 +103,27 @@ const mebi = (bytes: number): string =>
     14,
   );
 
+/** What a call keeps between its kernels, at most; of an H100 where the number of its multiprocessors decides. */
+const scratchOf = ({ calls }: CudaSources, sizes: { readonly batch: number; readonly length: number }) =>
+  scratchBytes(Object.values(calls), { ...sizes, "query-start": 0, multiprocessors: 132 });
+
 function explainMemory(compiled: Compiled, options: ExplainOptions): number {
   compiled.stages.forEach((stage, n) => {
     const settings = compiled.settings.stages[n]!;
     const batch = options.batch ?? settings.batch.sequences;
     const length = options.length ?? settings.data.length;
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.target === "cpu" ? (options.threads ?? availableParallelism()) : 1;
     const plan = planMemory(stage.program, allPhases, { batch, length, threads, "query-start": 0 });
-    say(
-      `${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${threads === 1 ? "1 thread" : `${threads} threads`}`,
-    );
+    const where =
+      options.target === "cpu" ? `${threads === 1 ? "1 thread" : `${threads} threads`}` : "on a GPU";
+    say(`${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${where}`);
     for (const [role, bytes] of Object.entries(plan.roles))
       say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
     for (const [phase, bytes] of Object.entries(plan.phaseArena))
       say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
-    say(`  ${"in all".padEnd(12)}${mebi(plan.total)}  ${plan.total} bytes`);
+    const scratch = "calls" in stage.kernels ? scratchOf(stage.kernels, { batch, length }) : 0;
+    if (scratch > 0) say(`  ${"kernels".padEnd(12)}${mebi(scratch)}  ${scratch} bytes while they run`);
+    say(`  ${"in all".padEnd(12)}${mebi(plan.total + scratch)}  ${plan.total + scratch} bytes`);
   });
   explainEvaluations(compiled, options);
   return exitCodes.ok;
@@ -133,25 +142,41 @@ function explainEvaluations(compiled: Compiled, options: ExplainOptions): void {
   }
 }
 
+/** Launches of a program without times, for a machine that cannot run it. */
+function listLaunches(compiled: Compiled, why: LctxError): void {
+  const { program } = compiled.stages[0]!;
+  say(`${compiled.settings.model}: not timed: ${why.message}`);
+  for (const phase of ["train", "update"] as const) {
+    const { launches } = program.phases[phase];
+    say(`\n${phase}: ${launches.length} launches`);
+    for (const { kernel, label } of launches) say(`  ${kernel.padEnd(24)} ${label}`);
+  }
+}
+
 /** Every launch of a training pass and an update, with its measured time. */
 async function explainKernels(compiled: Compiled, options: ExplainOptions): Promise<number> {
   const stage = compiled.stages[0]!;
   const settings = compiled.settings.stages[0]!;
+  const sizes = {
+    batch: options.batch ?? settings.batch.sequences,
+    length: options.length ?? settings.data.length,
+  };
   if (options.target === "cuda") {
     const { explainCuda } = await import("../explain-cuda.ts");
-    const sizes = {
-      batch: options.batch ?? settings.batch.sequences,
-      length: options.length ?? settings.data.length,
-    };
-    say((await explainCuda(compiled, sizes)).join("\n"));
+    say(`${(await explainCuda(compiled, sizes)).join("\n")}\n`);
+  }
+  const where = { kind: "auto", threads: options.threads, cacheFolder: cacheFolder() } as const;
+  const device = await openDevice(options.target, where).catch((error: unknown) => {
+    const absent = error instanceof LctxError && (error.code === "no-device" || error.code === "no-compiler");
+    if (!absent || options.target === "cpu") throw error;
+    return error;
+  });
+  if (device instanceof LctxError) {
+    listLaunches(compiled, device);
     return exitCodes.ok;
   }
-  const device = await openCpuDevice({ kind: "auto", threads: options.threads, cacheFolder: cacheFolder() });
   try {
-    const executable = await instantiate(stage.program, stage.kernels, device, {
-      batch: options.batch ?? settings.batch.sequences,
-      length: options.length ?? settings.data.length,
-    });
+    const executable = await instantiate(stage.program, stage.kernels, device, sizes);
     say(`${compiled.settings.model} on ${device.name}: ${device.description}`);
     const scalars = { lr: 0, step: 1, clip: 3.4e38, seed: 0, accumulate: 0 };
     for (const phase of ["train", "update"] as const) {
@@ -195,7 +220,8 @@ export async function explain(
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
   const reporter = new Reporter();
-  const compiled = compileRecipe(pickRecipe(spec.project, options.model), reporter);
+  const target = topic === "node" ? "cpu" : options.target;
+  const compiled = compileRecipe(pickRecipe(spec.project, options.model), reporter, target);
   printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
   if (compiled === null) return exitCodes.specErrors;
   if (topic === "node") return explainNode(compiled, place, options);

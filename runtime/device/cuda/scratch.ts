@@ -1,8 +1,20 @@
 /** Memory that lives only during a call: one area for all calls, which follow one another on one stream. */
+import { evaluateLaunchSize, type CudaCall, type LaunchSizes } from "./launch.ts";
 import type { CudaAllocator, CudaMemory } from "./memory.ts";
 import type { DeviceSpan } from "./pack.ts";
 
 const alignment = 256;
+
+const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+
+/** Bytes of the area that calls run in, one after another. */
+export const scratchBytes = (calls: Iterable<CudaCall>, sizes: LaunchSizes): number =>
+  Math.max(
+    0,
+    ...[...calls].map(({ scratch }) =>
+      scratch.reduce((sum, { bytes }) => sum + aligned(evaluateLaunchSize(bytes, sizes)), 0),
+    ),
+  );
 
 export class Scratch {
   readonly #allocator: CudaAllocator;
@@ -23,7 +35,7 @@ export class Scratch {
     let at = 0;
     const offsets = bytes.map((size) => {
       const offset = at;
-      at += Math.ceil(size / alignment) * alignment;
+      at += aligned(size);
       return offset;
     });
     if (at > (this.#area?.byteLength ?? 0)) {

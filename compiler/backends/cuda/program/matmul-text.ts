@@ -37,6 +37,9 @@ constexpr int kTile = ${form.tile}, kThreads = ${matmulThreads(form.tile)}, kDep
 constexpr bool kTransposeA = ${flag(form.transposeA)}, kTransposeB = ${flag(form.transposeB)};
 constexpr bool kAlignedA = ${flag(form.alignedA)}, kAlignedB = ${flag(form.alignedB)}, kAlignedOut = ${flag(form.alignedOut)};
 
+/* Blocks of a multiprocessor: more would keep sums outside of registers, as two do where rows are not aligned. */
+constexpr int kBlocks = kTile == 64 ? 6 : kAlignedA && kAlignedB ? 2 : 1;
+
 struct lctx_quad { float x[4]; };
 
 /* Four floats of which the first left exist; the others are 0. */
@@ -85,7 +88,7 @@ template <bool kAlongK, bool kAligned> struct lctx_part {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(kThreads, kTile == 128 ? 2 : 8) lctx_matmul(const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ out, float *__restrict__ partial, int m, int n, int k, int slice, float accumulate) {
+extern "C" __global__ void __launch_bounds__(kThreads, kBlocks) lctx_matmul(const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ out, float *__restrict__ partial, int m, int n, int k, int slice, float accumulate) {
   extern __shared__ __align__(16) unsigned char lctx_memory[];
   float *const shared = (float *)lctx_memory;
   const int across = (n + kTile - 1) / kTile, down = (m + kTile - 1) / kTile;
