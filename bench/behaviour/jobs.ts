@@ -115,7 +115,9 @@ export function workOf(scale: Scale): Work {
     spec: string | null = null,
     overrides: readonly string[] = [],
   ): void => {
-    const set = spec === null ? [] : [...scale.model, `T4.length=${length}`, ...overrides];
+    // Recipes of other specs say how long rows are, too.
+    const rows = spec === "tuned-full.lctx" || spec === "seer.lctx" ? [`train.data.length=${length}`] : [];
+    const set = spec === null ? [] : [...scale.model, `T4.length=${length}`, ...rows, ...overrides];
     measures.push({ run, label, spec, overrides: set, length, task });
   };
 
