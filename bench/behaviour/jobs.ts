@@ -40,7 +40,7 @@ export const scales: Readonly<Record<Scale["name"], Scale>> = {
     long: 1024,
     far: 2048,
     block: 32,
-    batch: (sequences) => Math.max(1, sequences / 4),
+    batch: (sequences) => Math.max(1, sequences / 2),
     samples: 4,
     rows: 8,
   },
