@@ -1,10 +1,12 @@
 /** `lctx explain`: the page of a message, or what a spec compiles to. */
 import { instantiate } from "../../../runtime/executable.ts";
 import { openCpuDevice } from "../../../runtime/device/open.ts";
-import { allPhases, planMemory } from "../../../runtime/plan/memory-plan.ts";
+import { allPhases, planMemory, type MemoryPlan } from "../../../runtime/plan/memory-plan.ts";
+import type { PhaseName } from "../../../runtime/program.ts";
+import type { ProjectStage } from "../../../runtime/project/project.ts";
 import { availableParallelism } from "node:os";
 import { explainNode } from "../explain-node.ts";
-import { compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
+import { compileEvaluation, compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
 import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
@@ -100,6 +102,14 @@ const mebi = (bytes: number): string =>
     14,
   );
 
+function sayPlan(plan: MemoryPlan): void {
+  for (const [role, bytes] of Object.entries(plan.roles))
+    say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
+  for (const [phase, bytes] of Object.entries(plan.phaseArena))
+    say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
+  say(`  ${"in all".padEnd(12)}${mebi(plan.total)}  ${plan.total} bytes`);
+}
+
 function explainMemory(compiled: Compiled, options: ExplainOptions): number {
   compiled.stages.forEach((stage, n) => {
     const settings = compiled.settings.stages[n]!;
@@ -110,11 +120,7 @@ function explainMemory(compiled: Compiled, options: ExplainOptions): number {
     say(
       `${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${threads === 1 ? "1 thread" : `${threads} threads`}`,
     );
-    for (const [role, bytes] of Object.entries(plan.roles))
-      say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
-    for (const [phase, bytes] of Object.entries(plan.phaseArena))
-      say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
-    say(`  ${"in all".padEnd(12)}${mebi(plan.total)}  ${plan.total} bytes`);
+    sayPlan(plan);
   });
   explainEvaluations(compiled, options);
   return exitCodes.ok;
@@ -133,28 +139,23 @@ function explainEvaluations(compiled: Compiled, options: ExplainOptions): void {
   }
 }
 
-/** Every launch of a training pass and an update, with its measured time. */
-async function explainKernels(compiled: Compiled, options: ExplainOptions): Promise<number> {
-  const stage = compiled.stages[0]!;
-  const settings = compiled.settings.stages[0]!;
-  if (options.target === "cuda") {
-    const { explainCuda } = await import("../explain-cuda.ts");
-    const sizes = {
-      batch: options.batch ?? settings.batch.sequences,
-      length: options.length ?? settings.data.length,
-    };
-    say((await explainCuda(compiled, sizes)).join("\n"));
-    return exitCodes.ok;
-  }
+/** What a device runs for a spec: a stage of its recipe, or a model that others train. */
+interface Runnable extends ProjectStage {
+  readonly model: string;
+  readonly batch: number;
+  readonly length: number;
+  readonly phases: readonly PhaseName[];
+}
+
+/** Every launch of the phases, with its measured time. */
+async function explainKernels(runnable: Runnable, options: ExplainOptions): Promise<number> {
+  const { model, program, kernels, batch, length, phases } = runnable;
   const device = await openCpuDevice({ kind: "auto", threads: options.threads, cacheFolder: cacheFolder() });
   try {
-    const executable = await instantiate(stage.program, stage.kernels, device, {
-      batch: options.batch ?? settings.batch.sequences,
-      length: options.length ?? settings.data.length,
-    });
-    say(`${compiled.settings.model} on ${device.name}: ${device.description}`);
+    const executable = await instantiate(program, kernels, device, { batch, length });
+    say(`${model} on ${device.name}: ${device.description}`);
     const scalars = { lr: 0, step: 1, clip: 3.4e38, seed: 0, accumulate: 0 };
-    for (const phase of ["train", "update"] as const) {
+    for (const phase of phases) {
       const times = executable.profile(phase, scalars, 3);
       const whole = times.reduce((sum, each) => sum + each.milliseconds, 0);
       say(`\n${phase}: ${times.length} launches, ${whole.toFixed(1)} ms`);
@@ -167,6 +168,41 @@ async function explainKernels(compiled: Compiled, options: ExplainOptions): Prom
   } finally {
     device.close();
   }
+  return exitCodes.ok;
+}
+
+/** The first stage's training, as `explain kernels` shows it. */
+function firstStage(compiled: Compiled, options: ExplainOptions): Runnable {
+  const settings = compiled.settings.stages[0]!;
+  return {
+    ...compiled.stages[0]!,
+    model: compiled.settings.model,
+    batch: options.batch ?? settings.batch.sequences,
+    length: options.length ?? settings.data.length,
+    phases: ["train", "update"],
+  };
+}
+
+/** A spec without a recipe: its model as it is evaluated and asked, over weights of another run. */
+async function explainModel(topic: string, spec: CheckedSpec, options: ExplainOptions): Promise<number> {
+  const model = pick(spec.project.models, options.model, "model");
+  const reporter = new Reporter();
+  const compiled = compileEvaluation(model, reporter);
+  printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
+  if (compiled === null) return exitCodes.specErrors;
+  if (topic === "node" || options.target === "cuda")
+    throw new UsageError(
+      `explain ${topic}${topic === "node" ? "" : " --target cuda"} is about training, and this spec has no \`train\` item`,
+      `lctx explain kernels says what evaluating ${model.name} runs on the CPU`,
+    );
+  const { batch = 1, length = model.length } = options;
+  const phases = ["loss", "logits"] as const;
+  if (topic === "kernels")
+    return explainKernels({ ...compiled, model: model.name, batch, length, phases }, options);
+  const threads = options.threads ?? availableParallelism();
+  const rows = `${batch} ${batch === 1 ? "row" : "rows"} of ${length} tokens`;
+  say(`${model.name}, evaluated: ${rows}, ${threads === 1 ? "1 thread" : `${threads} threads`}`);
+  sayPlan(planMemory(compiled.program, phases, { batch, length, threads, "query-start": 0 }));
   return exitCodes.ok;
 }
 
@@ -194,10 +230,16 @@ export async function explain(
   if (topic === "clauses") return explainClauses(spec);
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
+  if (spec.project.recipes.size === 0) return explainModel(topic, spec, options);
   const reporter = new Reporter();
   const compiled = compileRecipe(pickRecipe(spec.project, options.model), reporter);
   printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
   if (compiled === null) return exitCodes.specErrors;
   if (topic === "node") return explainNode(compiled, place, options);
-  return topic === "memory" ? explainMemory(compiled, options) : explainKernels(compiled, options);
+  if (topic === "memory") return explainMemory(compiled, options);
+  const first = firstStage(compiled, options);
+  if (options.target !== "cuda") return explainKernels(first, options);
+  const { explainCuda } = await import("../explain-cuda.ts");
+  say((await explainCuda(compiled, { batch: first.batch, length: first.length })).join("\n"));
+  return exitCodes.ok;
 }
