@@ -4,6 +4,8 @@ export interface Scale {
   readonly name: "full" | "small" | "tiny";
   /** Overrides of every model. */
   readonly model: readonly string[];
+  /** Overrides of recipes that start from nothing. */
+  readonly recipe: readonly string[];
   /** Bytes a row: trained, tuned, and asked for far beyond. */
   readonly trained: number;
   readonly long: number;
@@ -21,6 +23,7 @@ export const scales: Readonly<Record<Scale["name"], Scale>> = {
   full: {
     name: "full",
     model: [],
+    recipe: [],
     trained: 512,
     long: 2048,
     far: 4096,
@@ -32,11 +35,12 @@ export const scales: Readonly<Record<Scale["name"], Scale>> = {
   small: {
     name: "small",
     model: ["T4.width=64", "T4.heads=4", "T4.layers=2"],
+    recipe: ["train.optimizer.lr=3e-3"],
     trained: 256,
     long: 1024,
     far: 2048,
     block: 32,
-    batch: (sequences) => Math.max(1, sequences / 4),
+    batch: (sequences) => Math.max(1, sequences / 2),
     samples: 4,
     rows: 8,
   },
@@ -44,6 +48,7 @@ export const scales: Readonly<Record<Scale["name"], Scale>> = {
   tiny: {
     name: "tiny",
     model: ["T4.width=32", "T4.heads=4", "T4.layers=2"],
+    recipe: [],
     trained: 256,
     long: 512,
     far: 512,
@@ -105,7 +110,12 @@ export function workOf(scale: Scale): Work {
     from: string | null,
     overrides: readonly string[] = [],
   ): void => {
-    trainings.push({ name, spec, from, overrides: [...scale.model, ...overrides] });
+    trainings.push({
+      name,
+      spec,
+      from,
+      overrides: [...scale.model, ...(from === null ? scale.recipe : []), ...overrides],
+    });
   };
   const measure = (
     run: string,
@@ -115,7 +125,9 @@ export function workOf(scale: Scale): Work {
     spec: string | null = null,
     overrides: readonly string[] = [],
   ): void => {
-    const set = spec === null ? [] : [...scale.model, `T4.length=${length}`, ...overrides];
+    // Recipes of other specs say how long rows are, too.
+    const rows = spec === "tuned-full.lctx" || spec === "seer.lctx" ? [`train.data.length=${length}`] : [];
+    const set = spec === null ? [] : [...scale.model, `T4.length=${length}`, ...rows, ...overrides];
     measures.push({ run, label, spec, overrides: set, length, task });
   };
 

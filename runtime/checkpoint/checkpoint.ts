@@ -212,16 +212,22 @@ function removeLeftovers(files: Files, folder: string): void {
   }
 }
 
-/** Keeps the newest `keep` checkpoints and the one with the lowest held-out loss; removes the other whole ones. */
+/**
+ * Keeps the newest `keep` checkpoints and the one with the lowest held-out loss of the newest one's stage; removes the other
+ * whole ones.
+ */
 function prune(files: Files, folder: string, keep: number): void {
   const all = listCheckpoints(files, folder);
   let best: { path: string; loss: number } | null = null;
+  let newest: number | null = null;
   for (const { path } of all) {
     try {
-      const { validationLoss: loss } = parseJson(
+      const { stage, validationLoss: loss } = parseJson(
         path,
         files.read(join(path, names.state)),
       ) as unknown as RunState;
+      newest ??= stage;
+      if (stage !== newest) continue;
       // Newest first: of equal losses the earliest is kept.
       if (typeof loss === "number" && (best === null || loss <= best.loss)) best = { path, loss };
     } catch {

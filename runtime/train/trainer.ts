@@ -149,7 +149,8 @@ class Run {
           restoreWeights(model, restored!, true);
         } else {
           this.noteAll(startWeights(model, settings.seed, options.initialWeights ?? null, this.carried));
-          this.state = { ...this.state, stage: index, stageName: stage.name, step: 0, rows: 0 };
+          // Stages have rows and objectives of their own: losses of one say nothing about another's.
+          this.state = { ...this.state, stage: index, stageName: stage.name, step: 0, rows: 0, best: null };
         }
         restored = null;
         this.state = { ...this.state, dataKey: dataset.facts.key };

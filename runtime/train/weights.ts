@@ -105,7 +105,7 @@ export function loadRunWeights(
 }
 
 /**
- * The checkpoint of a run to evaluate or generate with: the newest whole one, or the best on held-out text.
+ * The checkpoint of a run to evaluate or generate with: the newest whole one, or the best of its stage on held-out text.
  * Throws LctxError `checkpoint-missing` when nothing was saved.
  */
 export function chooseCheckpoint(
@@ -131,6 +131,7 @@ export function chooseCheckpoint(
     } catch {
       continue;
     }
+    if (candidate.state.stage !== newest.checkpoint.state.stage) continue;
     const loss = candidate.state.validationLoss ?? Infinity;
     if (loss < (best.state.validationLoss ?? Infinity)) best = candidate;
   }

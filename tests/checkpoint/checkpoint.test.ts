@@ -91,6 +91,20 @@ describe("a checkpoint", () => {
     expect(steps()).toEqual([5, 4, 2]);
   });
 
+  it("is the best of its own stage: losses of other rows and objectives do not count", () => {
+    const saveIn = (stage: number, totalSteps: number, loss: number): void => {
+      const { state, ...rest } = content(totalSteps, loss);
+      saveCheckpoint(diskFiles, folder, { ...rest, state: { ...state, stage, stageName: `${stage}` } }, 1);
+    };
+    saveIn(0, 1, 0.1);
+    saveIn(0, 2, 0.2);
+    expect(steps()).toEqual([2, 1]);
+    saveIn(1, 3, 5);
+    saveIn(1, 4, 7);
+    saveIn(1, 5, 6);
+    expect(steps()).toEqual([5, 3]);
+  });
+
   it("is ordered by steps, not by names or times", () => {
     save(999_999_999, 5);
     save(1_000_000_000, 5);

@@ -48,9 +48,15 @@ describe.each(examples)("%s", (example) => {
     expect((await fine("explain", "clauses", spec)).out).toMatch(/select .*learned +a set/);
     expect((await fine("explain", "masks", spec)).out).toContain("as a selection decides");
     expect((await fine("explain", "graph", spec)).out).toMatch(/ attention\(/);
-    if (trained === spec) {
-      expect((await fine("explain", "memory", spec)).out).toMatch(/in all +\d/);
-      expect((await fine("explain", "kernels", spec)).out).toMatch(/layers\.0\.attn: attention/);
+    // Without a recipe: what evaluating runs.
+    const phases = trained === spec ? ["train", "update"] : ["loss", "logits"];
+    const memory = (await fine("explain", "memory", spec)).out;
+    expect(memory).toMatch(/in all +\d/);
+    const kernels = (await fine("explain", "kernels", spec)).out;
+    expect(kernels).toMatch(/layers\.0\.attn: attention/);
+    for (const phase of phases) {
+      expect(memory).toMatch(new RegExp(`in ${phase} `));
+      expect(kernels).toContain(`\n${phase}: `);
     }
     const drawn = await fine("viz", "choice", spec, "--length", "40", "--head", "1");
     expect(drawn.out).toMatch(/^layers\.0\.attn head 1, \d+\.\d % of pairs, random weights\n/);

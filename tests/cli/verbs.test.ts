@@ -44,6 +44,19 @@ describe("help", () => {
   });
 });
 
+describe("init", () => {
+  it("copies the spec that trains the weights which an example takes, and says how to use both", async () => {
+    const { code, out } = await place.lctx("init", "study", "--template", "longheads");
+    expect(code).toBe(0);
+    expect(out).toMatch(/lctx train study\/base\.lctx\n {2}lctx eval <run> --spec study\/longheads\.lctx/);
+    for (const name of ["base.lctx", "longheads.lctx"])
+      expect(await place.lctx("check", `study/${name}`)).toMatchObject({ code: 0 });
+    const again = await place.lctx("init", "study", "--template", "vertical-slash");
+    expect(again.err).toMatch(/study\/base\.lctx is there already/);
+    expect(again.code).toBe(2);
+  });
+});
+
 describe("a spec that is right and that no kernel computes", () => {
   it("is told so by check and by explain graph, and is no mistake for check", async () => {
     const pairs = "score = s + 1 / (sum[k if causal] exp(s))";

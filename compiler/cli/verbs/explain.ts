@@ -2,12 +2,14 @@
 import { instantiate } from "../../../runtime/executable.ts";
 import { openDevice } from "../../../runtime/device/open.ts";
 import { scratchBytes } from "../../../runtime/device/cuda/scratch.ts";
-import type { CudaSources, Target } from "../../../runtime/device/device.ts";
+import type { ProgramSources, Target } from "../../../runtime/device/device.ts";
 import { LctxError } from "../../../runtime/errors.ts";
-import { allPhases, planMemory } from "../../../runtime/plan/memory-plan.ts";
+import { allPhases, planMemory, type MemoryPlan } from "../../../runtime/plan/memory-plan.ts";
+import type { PhaseName } from "../../../runtime/program.ts";
+import type { ProjectStage } from "../../../runtime/project/project.ts";
 import { availableParallelism } from "node:os";
 import { explainNode } from "../explain-node.ts";
-import { compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
+import { compileEvaluation, compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
 import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
@@ -103,27 +105,40 @@ const mebi = (bytes: number): string =>
     14,
   );
 
-/** What a call keeps between its kernels, at most; of an H100 where the number of its multiprocessors decides. */
-const scratchOf = ({ calls }: CudaSources, sizes: { readonly batch: number; readonly length: number }) =>
-  scratchBytes(Object.values(calls), { ...sizes, "query-start": 0, multiprocessors: 132 });
+/** What calls keep between their kernels, at most; of an H100 where the number of its multiprocessors decides. */
+const scratchOf = (kernels: ProgramSources, sizes: { readonly batch: number; readonly length: number }) =>
+  "calls" in kernels
+    ? scratchBytes(Object.values(kernels.calls), { ...sizes, "query-start": 0, multiprocessors: 132 })
+    : 0;
+
+function sayPlan(plan: MemoryPlan, scratch: number): void {
+  for (const [role, bytes] of Object.entries(plan.roles))
+    say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
+  for (const [phase, bytes] of Object.entries(plan.phaseArena))
+    say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
+  if (scratch > 0) say(`  ${"kernels".padEnd(12)}${mebi(scratch)}  ${scratch} bytes while they run`);
+  say(`  ${"in all".padEnd(12)}${mebi(plan.total + scratch)}  ${plan.total + scratch} bytes`);
+}
+
+/** Threads that a program's sizes count, and where it runs, for people. */
+function placeOf({ target, threads: asked }: ExplainOptions): {
+  readonly threads: number;
+  readonly where: string;
+} {
+  if (target === "cuda") return { threads: 1, where: "on a GPU" };
+  const threads = asked ?? availableParallelism();
+  return { threads, where: threads === 1 ? "1 thread" : `${threads} threads` };
+}
 
 function explainMemory(compiled: Compiled, options: ExplainOptions): number {
   compiled.stages.forEach((stage, n) => {
     const settings = compiled.settings.stages[n]!;
     const batch = options.batch ?? settings.batch.sequences;
     const length = options.length ?? settings.data.length;
-    const threads = options.target === "cpu" ? (options.threads ?? availableParallelism()) : 1;
+    const { threads, where } = placeOf(options);
     const plan = planMemory(stage.program, allPhases, { batch, length, threads, "query-start": 0 });
-    const where =
-      options.target === "cpu" ? `${threads === 1 ? "1 thread" : `${threads} threads`}` : "on a GPU";
     say(`${compiled.settings.model}, stage ${stage.name}: ${batch} rows of ${length} tokens, ${where}`);
-    for (const [role, bytes] of Object.entries(plan.roles))
-      say(`  ${role.padEnd(12)}${mebi(bytes)}  ${bytes} bytes`);
-    for (const [phase, bytes] of Object.entries(plan.phaseArena))
-      say(`    in ${phase.padEnd(9)}${mebi(bytes ?? 0)}`);
-    const scratch = "calls" in stage.kernels ? scratchOf(stage.kernels, { batch, length }) : 0;
-    if (scratch > 0) say(`  ${"kernels".padEnd(12)}${mebi(scratch)}  ${scratch} bytes while they run`);
-    say(`  ${"in all".padEnd(12)}${mebi(plan.total + scratch)}  ${plan.total + scratch} bytes`);
+    sayPlan(plan, scratchOf(stage.kernels, { batch, length }));
   });
   explainEvaluations(compiled, options);
   return exitCodes.ok;
@@ -143,28 +158,26 @@ function explainEvaluations(compiled: Compiled, options: ExplainOptions): void {
 }
 
 /** Launches of a program without times, for a machine that cannot run it. */
-function listLaunches(compiled: Compiled, why: LctxError): void {
-  const { program } = compiled.stages[0]!;
-  say(`${compiled.settings.model}: not timed: ${why.message}`);
-  for (const phase of ["train", "update"] as const) {
+function listLaunches({ model, program, phases }: Runnable, why: LctxError): void {
+  say(`${model}: not timed: ${why.message}`);
+  for (const phase of phases) {
     const { launches } = program.phases[phase];
     say(`\n${phase}: ${launches.length} launches`);
     for (const { kernel, label } of launches) say(`  ${kernel.padEnd(24)} ${label}`);
   }
 }
 
-/** Every launch of a training pass and an update, with its measured time. */
-async function explainKernels(compiled: Compiled, options: ExplainOptions): Promise<number> {
-  const stage = compiled.stages[0]!;
-  const settings = compiled.settings.stages[0]!;
-  const sizes = {
-    batch: options.batch ?? settings.batch.sequences,
-    length: options.length ?? settings.data.length,
-  };
-  if (options.target === "cuda") {
-    const { explainCuda } = await import("../explain-cuda.ts");
-    say(`${(await explainCuda(compiled, sizes)).join("\n")}\n`);
-  }
+/** What a device runs for a spec: a stage of its recipe, or a model that others train. */
+interface Runnable extends ProjectStage {
+  readonly model: string;
+  readonly batch: number;
+  readonly length: number;
+  readonly phases: readonly PhaseName[];
+}
+
+/** Every launch of the phases, with its measured time. */
+async function explainKernels(runnable: Runnable, options: ExplainOptions): Promise<number> {
+  const { model, program, kernels, batch, length, phases } = runnable;
   const where = { kind: "auto", threads: options.threads, cacheFolder: cacheFolder() } as const;
   const device = await openDevice(options.target, where).catch((error: unknown) => {
     const absent = error instanceof LctxError && (error.code === "no-device" || error.code === "no-compiler");
@@ -172,14 +185,14 @@ async function explainKernels(compiled: Compiled, options: ExplainOptions): Prom
     return error;
   });
   if (device instanceof LctxError) {
-    listLaunches(compiled, device);
+    listLaunches(runnable, device);
     return exitCodes.ok;
   }
   try {
-    const executable = await instantiate(stage.program, stage.kernels, device, sizes);
-    say(`${compiled.settings.model} on ${device.name}: ${device.description}`);
+    const executable = await instantiate(program, kernels, device, { batch, length });
+    say(`${model} on ${device.name}: ${device.description}`);
     const scalars = { lr: 0, step: 1, clip: 3.4e38, seed: 0, accumulate: 0 };
-    for (const phase of ["train", "update"] as const) {
+    for (const phase of phases) {
       const times = executable.profile(phase, scalars, 3);
       const whole = times.reduce((sum, each) => sum + each.milliseconds, 0);
       say(`\n${phase}: ${times.length} launches, ${whole.toFixed(1)} ms`);
@@ -192,6 +205,44 @@ async function explainKernels(compiled: Compiled, options: ExplainOptions): Prom
   } finally {
     device.close();
   }
+  return exitCodes.ok;
+}
+
+/** The first stage's training, as `explain kernels` shows it. */
+function firstStage(compiled: Compiled, options: ExplainOptions): Runnable {
+  const settings = compiled.settings.stages[0]!;
+  return {
+    ...compiled.stages[0]!,
+    model: compiled.settings.model,
+    batch: options.batch ?? settings.batch.sequences,
+    length: options.length ?? settings.data.length,
+    phases: ["train", "update"],
+  };
+}
+
+/** A spec without a recipe: its model as it is evaluated and asked, over weights of another run. */
+async function explainModel(topic: string, spec: CheckedSpec, options: ExplainOptions): Promise<number> {
+  const model = pick(spec.project.models, options.model, "model");
+  const reporter = new Reporter();
+  const compiled = compileEvaluation(model, reporter, options.target);
+  printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
+  if (compiled === null) return exitCodes.specErrors;
+  if (topic === "node")
+    throw new UsageError(
+      "explain node is about training, and this spec has no `train` item",
+      `lctx explain kernels says what evaluating ${model.name} runs`,
+    );
+  const { batch = 1, length = model.length } = options;
+  const phases = ["loss", "logits"] as const;
+  if (topic === "kernels")
+    return explainKernels({ ...compiled, model: model.name, batch, length, phases }, options);
+  const { threads, where } = placeOf(options);
+  const rows = `${batch} ${batch === 1 ? "row" : "rows"} of ${length} tokens`;
+  say(`${model.name}, evaluated: ${rows}, ${where}`);
+  sayPlan(
+    planMemory(compiled.program, phases, { batch, length, threads, "query-start": 0 }),
+    scratchOf(compiled.kernels, { batch, length }),
+  );
   return exitCodes.ok;
 }
 
@@ -219,11 +270,18 @@ export async function explain(
   if (topic === "clauses") return explainClauses(spec);
   if (topic === "masks") return explainMasks(spec, options);
   if (topic === "graph") return explainGraph(spec, options);
+  if (spec.project.recipes.size === 0) return explainModel(topic, spec, options);
   const reporter = new Reporter();
   const target = topic === "node" ? "cpu" : options.target;
   const compiled = compileRecipe(pickRecipe(spec.project, options.model), reporter, target);
   printDiagnostics(reporter.diagnostics, sourcesOf(spec.checked, options.set), "text");
   if (compiled === null) return exitCodes.specErrors;
   if (topic === "node") return explainNode(compiled, place, options);
-  return topic === "memory" ? explainMemory(compiled, options) : explainKernels(compiled, options);
+  if (topic === "memory") return explainMemory(compiled, options);
+  const first = firstStage(compiled, options);
+  if (options.target === "cuda") {
+    const { explainCuda } = await import("../explain-cuda.ts");
+    say(`${(await explainCuda(compiled, { batch: first.batch, length: first.length })).join("\n")}\n`);
+  }
+  return explainKernels(first, options);
 }

@@ -1,6 +1,14 @@
 /** `lctx init`: a starter spec in a folder, from an example. Never overwrites. */
-import { copyFileSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import {
+  copyFileSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { exitCodes, UsageError } from "../exit-codes.ts";
 import { listExamples } from "./examples.ts";
 
@@ -14,6 +22,14 @@ function dataFiles(specPath: string): readonly { readonly name: string; readonly
     .filter(({ path }) => existsSync(path));
 }
 
+/** Specs of an example's folder beside its own: the one that trains the weights it takes, and others for these weights. */
+function specsBeside(specPath: string): readonly string[] {
+  if (basename(specPath) !== "spec.lctx") return [];
+  const folder = dirname(specPath);
+  const others = readdirSync(folder).filter((name) => name.endsWith(".lctx") && name !== "spec.lctx");
+  return others.sort().map((name) => join(folder, name));
+}
+
 export async function init(folder: string, options: { readonly template?: string }): Promise<number> {
   const all = listExamples();
   const name = options.template ?? defaultTemplate;
@@ -25,23 +41,34 @@ export async function init(folder: string, options: { readonly template?: string
     );
   const target = resolve(folder);
   const spec = join(target, `${name}.lctx`);
-  if (existsSync(spec))
-    throw new UsageError(`${relative(process.cwd(), spec)} is there already`, "choose another folder");
+  const beside = specsBeside(example.path);
+  const copies = [
+    { from: example.path, to: spec },
+    ...beside.map((path) => ({ from: path, to: join(target, basename(path)) })),
+  ];
+  for (const { to } of copies)
+    if (existsSync(to))
+      throw new UsageError(`${relative(process.cwd(), to)} is there already`, "choose another folder");
   mkdirSync(target, { recursive: true });
-  let text = readFileSync(example.path, "utf8");
-  const written = [spec];
-  for (const data of dataFiles(example.path)) {
-    const base = data.name.split("/").at(-1)!;
-    const copy = join(target, base);
-    if (!existsSync(copy)) {
-      copyFileSync(data.path, copy, constants.COPYFILE_EXCL);
-      written.push(copy);
+  const written: string[] = [];
+  for (const { from, to } of copies) {
+    let text = readFileSync(from, "utf8");
+    written.push(to);
+    for (const data of dataFiles(from)) {
+      const base = data.name.split("/").at(-1)!;
+      const copy = join(target, base);
+      if (!existsSync(copy)) {
+        copyFileSync(data.path, copy, constants.COPYFILE_EXCL);
+        written.push(copy);
+      }
+      text = text.replaceAll(`"${data.name}"`, `"${base}"`);
     }
-    text = text.replaceAll(`"${data.name}"`, `"${base}"`);
+    writeFileSync(to, text, { flag: "wx" });
   }
-  writeFileSync(spec, text, { flag: "wx" });
   const shown = (path: string): string => relative(process.cwd(), path) || path;
   process.stdout.write(`${written.map((path) => `wrote ${shown(path)}`).join("\n")}\n\n`);
-  process.stdout.write(`Next:\n  lctx check ${shown(spec)}\n  lctx train ${shown(spec)}\n`);
+  const trained = copies.find(({ to }) => basename(to) === "base.lctx")?.to ?? spec;
+  process.stdout.write(`Next:\n  lctx check ${shown(spec)}\n  lctx train ${shown(trained)}\n`);
+  if (trained !== spec) process.stdout.write(`  lctx eval <run> --spec ${shown(spec)}\n`);
   return exitCodes.ok;
 }
