@@ -7,7 +7,7 @@ import type { Model } from "./check/model/model.ts";
 import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
-import type { Reporter } from "./diagnostics/reporter.ts";
+import { Reporter } from "./diagnostics/reporter.ts";
 import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
@@ -16,6 +16,7 @@ import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
 import { optimizeGraph } from "./passes/pipeline.ts";
 import { refuseAttentions } from "./refuse-attentions.ts";
+import { refuseTfjs } from "./refuse-tfjs.ts";
 import { tfjsScript } from "./tfjs-module.ts";
 
 export { checkSpec, type Checked } from "./check-spec.ts";
@@ -117,7 +118,7 @@ function refuseUnsupported(recipe: Recipe, reporter: Reporter): void {
 export function compileEvaluation(
   model: Model,
   reporter: Reporter,
-): { readonly program: Program; readonly kernels: KernelSources; readonly tfjs: string } | null {
+): { readonly program: Program; readonly kernels: KernelSources; readonly tfjs: string | null } | null {
   refuseAttentions(model, ["evaluation", "decoding"], reporter);
   if (reporter.failed) return null;
   const graphs = {
@@ -131,7 +132,14 @@ export function compileEvaluation(
     parameters: parameterInfos(model),
     maxLength: model.maxLength,
   });
-  return { program, kernels: sources, tfjs: tfjsScript(graphs, null) };
+  return { program, kernels: sources, tfjs: tfjsScriptOrNull(graphs) };
+}
+
+/** Null where TensorFlow.js cannot hold the program: whoever runs it there is told. */
+function tfjsScriptOrNull(graphs: { readonly loss: Graph; readonly logits: Graph }): string | null {
+  const refused = new Reporter();
+  refuseTfjs(Object.values(graphs), refused);
+  return refused.failed ? null : tfjsScript(graphs, null);
 }
 
 /** Programs and settings of a recipe; null after reported refusals. */

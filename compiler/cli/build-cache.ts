@@ -56,8 +56,13 @@ function toolVersion(): string {
 }
 
 /** Where the build of a spec with these choices lies. */
-function placeOf(path: string, model: string | undefined, overrides: readonly string[]): string {
-  const id = hash(JSON.stringify([resolve(path), model ?? null, overrides])).slice(0, 24);
+function placeOf(
+  path: string,
+  model: string | undefined,
+  overrides: readonly string[],
+  target: string,
+): string {
+  const id = hash(JSON.stringify([resolve(path), model ?? null, overrides, target])).slice(0, 24);
   return join(cacheFolder(), "builds", id);
 }
 
@@ -111,11 +116,14 @@ export async function buildSpec(
   path: string,
   model: string | undefined,
   overrides: readonly string[],
+  target = "cpu",
 ): Promise<Built | null> {
+  // What a target's backends are does not matter to what is built.
+  const [built] = target.split(":") as [string];
   const spec = openSpec(path);
   const dataFolder = dirname(spec.absolutePath);
   const version = toolVersion();
-  const folder = placeOf(path, model, overrides);
+  const folder = placeOf(path, model, overrides, built);
   const lockOf = (manifest: Manifest): Record<string, string> => ({
     lctx: packageVersion(),
     build: hash(JSON.stringify(manifest)),
@@ -141,7 +149,7 @@ export async function buildSpec(
   const known = find(folder, version);
   if (known !== null) return finished(known, true);
   const { buildFresh } = await import("./build-fresh.ts");
-  const fresh = buildFresh(path, model, overrides);
+  const fresh = buildFresh(path, model, overrides, built);
   if (fresh === null) return null;
   return finished(writeBuild(folder, fresh, version), false);
 }

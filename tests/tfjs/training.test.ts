@@ -115,7 +115,7 @@ describe("examples", () => {
     // Where a gradient is as small as its rounding error, its sign may differ and with it a whole step of one weight.
     for (const [path, { values }] of own!) {
       const want = others!.get(path)!.values;
-      const off = values.reduce((sum: number, x: number, n: number) => sum + Math.abs(x - want[n]!), 0);
+      const off = Float64Array.from(values).reduce((sum, x, n) => sum + Math.abs(x - want[n]!), 0);
       expect({ path, off: off / values.length < 1e-6 }).toEqual({ path, off: true });
     }
   });

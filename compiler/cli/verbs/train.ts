@@ -38,7 +38,7 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   const started = performance.now();
   const waits = process.stdout.isTTY && options.logFormat === "text";
   if (waits) process.stdout.write(`checking and compiling ${path} …`);
-  const built = await buildSpec(path, options.model, options.set).finally(() => {
+  const built = await buildSpec(path, options.model, options.set, options.target).finally(() => {
     if (waits) process.stdout.write("\r\u001b[K");
   });
   if (built === null) return exitCodes.specErrors;
