@@ -8,7 +8,7 @@ import type { Model } from "./check/model/model.ts";
 import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
-import type { Reporter } from "./diagnostics/reporter.ts";
+import { Reporter } from "./diagnostics/reporter.ts";
 import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
@@ -17,6 +17,7 @@ import { differentiate } from "./passes/differentiate.ts";
 import type { GraphPass } from "./passes/pass.ts";
 import { optimizeGraph } from "./passes/pipeline.ts";
 import { refuseAttentions } from "./refuse-attentions.ts";
+import { refuseTfjs } from "./refuse-tfjs.ts";
 import { tfjsScript } from "./tfjs-module.ts";
 
 export { checkSpec, type Checked } from "./check-spec.ts";
@@ -143,7 +144,7 @@ export function compileEvaluation(
   model: Model,
   reporter: Reporter,
   target: Target = "cpu",
-): (Built & { readonly tfjs: string }) | null {
+): (Built & { readonly tfjs: string | null }) | null {
   refuseAttentions(model, ["evaluation", "decoding"], reporter);
   if (reporter.failed) return null;
   const graphs = {
@@ -158,7 +159,14 @@ export function compileEvaluation(
     maxLength: model.maxLength,
   };
   const built = buildFor(target, request, model, reporter);
-  return built === null ? null : { ...built, tfjs: tfjsScript(graphs, null) };
+  return built === null ? null : { ...built, tfjs: tfjsScriptOrNull(graphs) };
+}
+
+/** Null where TensorFlow.js cannot hold the program: whoever runs it there is told. */
+function tfjsScriptOrNull(graphs: { readonly loss: Graph; readonly logits: Graph }): string | null {
+  const refused = new Reporter();
+  refuseTfjs(Object.values(graphs), refused);
+  return refused.failed ? null : tfjsScript(graphs, null);
 }
 
 /** Programs and settings of a recipe; null after reported refusals. */

@@ -29,6 +29,10 @@ export interface TrainExampleOptions {
   readonly threads?: number | undefined;
   /** Where it runs; the cpu target, when left out. */
   readonly target?: string;
+  /** Goes on with the run that is in the folder. */
+  readonly resume?: boolean;
+  /** Settings in place of the spec's, as `--set` takes them. */
+  readonly overrides?: readonly string[];
 }
 
 /** What an example trains: its spec, or the base.lctx beside it when the spec is for weights that are there. */
@@ -40,7 +44,7 @@ export function trainedSpec(spec: string): string {
 /** Throws when the spec does not compile or training fails. */
 export async function trainExample(spec: string, options: TrainExampleOptions): Promise<TrainedExample> {
   const path = resolve(packageRoot(), spec);
-  const opened = openChecked(path, []);
+  const opened = openChecked(path, options.overrides ?? []);
   const reporter = new Reporter();
   const compiled = compileRecipe(pickRecipe(opened.project, undefined), reporter);
   if (compiled === null)
@@ -58,6 +62,7 @@ export async function trainExample(spec: string, options: TrainExampleOptions): 
       stopAfter: options.stopAfter ?? null,
       threads: options.threads,
       target: options.target,
+      resume: options.resume ?? false,
       specText: readFileSync(path, "utf8"),
       note: (line) => notes.push(line),
     },

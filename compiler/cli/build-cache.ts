@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import type { Target } from "../../runtime/device/device.ts";
 import { parseStage, stageText, type Project } from "../../runtime/project/project.ts";
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import type { FreshBuild } from "./build-fresh.ts";
@@ -61,7 +60,7 @@ function placeOf(
   path: string,
   model: string | undefined,
   overrides: readonly string[],
-  target: Target,
+  target: string,
 ): string {
   const id = hash(JSON.stringify([resolve(path), model ?? null, overrides, target])).slice(0, 24);
   return join(cacheFolder(), "builds", id);
@@ -117,12 +116,14 @@ export async function buildSpec(
   path: string,
   model: string | undefined,
   overrides: readonly string[],
-  target: Target = "cpu",
+  target = "cpu",
 ): Promise<Built | null> {
+  // What a target's backends are does not matter to what is built.
+  const [built] = target.split(":") as [string];
   const spec = openSpec(path);
   const dataFolder = dirname(spec.absolutePath);
   const version = toolVersion();
-  const folder = placeOf(path, model, overrides, target);
+  const folder = placeOf(path, model, overrides, built);
   const lockOf = (manifest: Manifest): Record<string, string> => ({
     lctx: packageVersion(),
     build: hash(JSON.stringify(manifest)),
@@ -148,7 +149,7 @@ export async function buildSpec(
   const known = find(folder, version);
   if (known !== null) return finished(known, true);
   const { buildFresh } = await import("./build-fresh.ts");
-  const fresh = buildFresh(path, model, overrides, target);
+  const fresh = buildFresh(path, model, overrides, built);
   if (fresh === null) return null;
   return finished(writeBuild(folder, fresh, version), false);
 }

@@ -1,10 +1,11 @@
 /** Compiles a spec for the cache of builds; apart from it, since a build that is there needs no compiler. */
 import type { TrainSettings } from "../../runtime/train/settings.ts";
 import { compileRecipe } from "../compile.ts";
+import { refuseTfjs } from "../refuse-tfjs.ts";
 import { tfjsScript } from "../tfjs-module.ts";
 import { Reporter } from "../diagnostics/reporter.ts";
 import { orderTensors } from "../emit/order-tensors.ts";
-import type { Target } from "../../runtime/device/device.ts";
+import { kernelTarget } from "../../runtime/project/engine.ts";
 import type { ProjectStage } from "../../runtime/project/project.ts";
 import { openChecked, pickRecipe, sourcesOf } from "./checked-spec.ts";
 import { printDiagnostics } from "./print-diagnostics.ts";
@@ -22,18 +23,25 @@ export function buildFresh(
   path: string,
   model: string | undefined,
   overrides: readonly string[],
-  target: Target = "cpu",
+  target: string,
 ): FreshBuild | null {
   const opened = openChecked(path, overrides);
   if (opened === null) return null;
   const reporter = new Reporter();
-  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter, target);
-  printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, overrides), "text");
-  if (compiled === null) return null;
+  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter, kernelTarget(target));
+  const refused = new Reporter();
+  if (compiled !== null)
+    refuseTfjs(
+      compiled.stages.flatMap(({ graphs }) => Object.values(graphs)),
+      refused,
+    );
+  const shown = target === "tfjs" ? refused.diagnostics : [];
+  printDiagnostics([...reporter.diagnostics, ...shown], sourcesOf(opened.checked, overrides), "text");
+  if (compiled === null || shown.length > 0) return null;
   const stages = compiled.stages.map(({ program, kernels, graphs, update }) => ({
     program: orderTensors(program),
     kernels,
-    tfjs: tfjsScript(graphs, update),
+    tfjs: refused.failed ? null : tfjsScript(graphs, update),
   }));
   return { settings: compiled.settings, stages, sources: opened.checked.sources };
 }

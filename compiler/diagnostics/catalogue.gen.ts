@@ -1918,6 +1918,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.txt\"\n  loss       next_token\n  optimizer  adamw(lr: 1e-3)\n  schedule   cosine to 0 over 100\n  batch      4 sequences\n}\n"
   },
   {
+    "code": "tfjs-rank",
+    "area": "train",
+    "severity": "error",
+    "title": "`{what}` has {axes} axes, and tensors of TensorFlow.js have at most 6",
+    "label": "too many axes for the target tfjs",
+    "help": "split the table, merge two of its axes, or train with `--target cpu`",
+    "why": "Other targets have no such limit: the spec itself has no error.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "train-clause-missing",
     "area": "train",
     "severity": "error",

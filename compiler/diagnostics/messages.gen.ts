@@ -527,6 +527,9 @@ export const messages = {
   /** unknown schedule `{name}` */
   scheduleUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"schedule-unknown","severity":"error","title":"unknown schedule `{name}`","label":"not a shape","help":"shapes: constant, cosine, linear"}, holes, span, extras),
+  /** `{what}` has {axes} axes, and tensors of TensorFlow.js have at most 6 */
+  tfjsRank: (holes: { readonly what: Hole; readonly axes: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"tfjs-rank","severity":"error","title":"`{what}` has {axes} axes, and tensors of TensorFlow.js have at most 6","label":"too many axes for the target tfjs","help":"split the table, merge two of its axes, or train with `--target cpu`"}, holes, span, extras),
   /** the recipe has no `{clause}` */
   trainClauseMissing: (holes: { readonly clause: Hole; readonly example: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"train-clause-missing","severity":"error","title":"the recipe has no `{clause}`","label":"needs a `{clause}` line","help":"add `{example}`"}, holes, span, extras),

@@ -85,9 +85,10 @@ export class Place {
     return made;
   }
 
-  load(n: number, i = 0, j = 0, l = 0): number {
+  load(n: number, i = 0, j = 0, l = 0, ...more: readonly number[]): number {
     const { values, strides, rowSize } = this.#table(n);
-    const at = i * (strides[0] ?? 0) + j * (strides[1] ?? 0) + l * (strides[2] ?? 0);
+    let at = i * (strides[0] ?? 0) + j * (strides[1] ?? 0) + l * (strides[2] ?? 0);
+    for (let axis = 0; axis < more.length; axis++) at += more[axis]! * strides[axis + 3]!;
     return values[this.row * rowSize + at] ?? 0;
   }
 

@@ -84,7 +84,9 @@ export function choose(when: tf.Tensor | boolean, a: Number, b: Number): tf.Tens
     const full = (x: tf.Tensor): tf.Tensor => {
       if (x.shape.join() === shape.join()) return x;
       if (x.dtype !== "bool") return spread(x, shape);
-      return tf.logicalOr(x, tf.zeros(shape, "bool"));
+      // WebAssembly repeats numbers quickly in a sum, and truths slowly in anything.
+      const zeros = tf.zeros(shape);
+      return tf.notEqual(tf.add(tf.cast(x, "float32"), zeros), zeros);
     };
     return tf.where(full(when), full(then), full(otherwise));
   });
@@ -92,7 +94,7 @@ export function choose(when: tf.Tensor | boolean, a: Number, b: Number): tf.Tens
 
 /** share · slope, and 0 where the share is 0, whatever the slope is there. */
 export const scaled = (share: tf.Tensor, slope: tf.Tensor): tf.Tensor =>
-  tf.tidy(() => choose(tf.equal(share, 0), tf.scalar(0), tf.mul(share, slope)));
+  tf.tidy(() => choose(tf.equal(share, tf.zerosLike(share)), tf.scalar(0), tf.mul(share, slope)));
 
 /** ⌊a / b⌋ of whole numbers; 0 for b = 0. Exact, also where a backend divides in single precision. */
 export function floorDivTensor(a: tf.Tensor, b: tf.Tensor): tf.Tensor {

@@ -5,7 +5,7 @@ import type { AttentionCore, AttentionGradientNode, Node, PairCore, Turn } from 
 import type { NodeOf } from "../../ir/graph-operands.ts";
 import { c, joinFragments, scriptNumber, scriptString, type Fragment } from "../../ir/kernel.ts";
 import type { Normaliser, Weight } from "../../ir/weight.ts";
-import { isFinite, PairPrinter } from "./print-pairs.ts";
+import { PairPrinter } from "./print-pairs.ts";
 import type { Needed } from "./print-host.ts";
 
 /** Analyses of masks that the backend is given: it may not ask passes itself. */
@@ -66,7 +66,7 @@ function normaliserText(
     [c`guard`, print.pairs(of.guard)],
     [c`any`, print.corners(analyses.truth(of.guard, core).any)],
     [c`score`, print.tile(of.score)],
-    [c`finite`, isFinite(of.score) ? c`true` : c`false`],
+    [c`finite`, print.isFinite(of.score) ? c`true` : c`false`],
   ]);
 }
 
@@ -95,7 +95,7 @@ export function attentionDefinition(core: AttentionCore, analyses: Analyses, nee
   return object([
     ...coreFields(core, print, analyses),
     [c`score`, print.tile(core.score)],
-    [c`finite`, isFinite(core.score) ? c`true` : c`false`],
+    [c`finite`, print.isFinite(core.score) ? c`true` : c`false`],
     [c`sink`, core.sink === null ? c`null` : print.tile(core.sink)],
     [c`weight`, weightText(core.weight, core, print, analyses)],
   ]);
@@ -146,7 +146,7 @@ export function logSumExpDefinition(
   return object([
     ...coreFields(node, print, analyses),
     [c`score`, print.tile(node.score)],
-    [c`finite`, isFinite(node.score) ? c`true` : c`false`],
+    [c`finite`, print.isFinite(node.score) ? c`true` : c`false`],
     [c`sink`, c`null`],
     [c`weight`, c`null`],
   ]);

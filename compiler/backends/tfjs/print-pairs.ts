@@ -1,9 +1,17 @@
 /** Prints expressions over pairs of a query and a key: functions of places, of block corners, and of tiles of logits. */
 import { axisExtent } from "../../ir/axis-extent.ts";
-import { someExpr, type Expr } from "../../ir/expr.ts";
+import { exprChildren, someExpr, type Expr } from "../../ir/expr.ts";
 import type { Axis, Node } from "../../ir/graph.ts";
 import { c, joinFragments, scriptName, scriptString, type Fragment } from "../../ir/kernel.ts";
-import { asNumber, hostBody, hostNumber, indicesOf, type HostLeaves, type Needed } from "./print-host.ts";
+import {
+  asNumber,
+  hostBody,
+  hostNumber,
+  indicesOf,
+  isHosted,
+  type HostLeaves,
+  type Needed,
+} from "./print-host.ts";
 import { arrowBody, tensorBody } from "./print-tensor.ts";
 
 /** Sizes where a function is given the place it is asked at. */
@@ -105,6 +113,19 @@ export class PairPrinter {
     return tokens(extent);
   }
 
+  /** What the host could say of every pair and head, but says in fewer numbers part by part. */
+  #isDivided(e: Expr): boolean {
+    const reads = this.#reads(e, ["h", "q", "k"]);
+    return e.type === "real" && reads.includes("h") && /[qk]/.test(reads) && e.kind !== "select";
+  }
+
+  /** True when the value is finite at every pair whose logit is, also at hidden ones, where the host says 0. */
+  isFinite(e: Expr): boolean {
+    if (isHosted(e) && (exprChildren(e).length === 0 || !this.#isDivided(e))) return true;
+    if ((e.kind === "unary" || e.kind === "binary") && !finiteOps.has(e.op)) return false;
+    return e.kind === "load" || exprChildren(e).every((part) => this.isFinite(part));
+  }
+
   /** A value of each pair of a tile, over its logits: `(s, tile) => …`; null for the logit itself. */
   tile(e: Expr): Fragment {
     if (e.kind === "logit") return c`null`;
@@ -116,10 +137,7 @@ export class PairPrinter {
           return text;
         },
         hosted: (part) => c`tile.${part.type === "bool" ? c`test` : c`number`}(${this.pairs(part)})`,
-        divided: (part) => {
-          const reads = this.#reads(part, ["h", "q", "k"]);
-          return part.type === "real" && reads.includes("h") && /[qk]/.test(reads) && part.kind !== "select";
-        },
+        divided: (part) => this.#isDivided(part),
         logit: () => c`s`,
         operand: () => {
           throw new Error("pairs have no operands");
@@ -157,7 +175,3 @@ const finiteOps: ReadonlySet<string> = new Set([
   "neg", "abs", "tanh", "sigmoid", "erf", "sin", "cos", "floor", "ceil", "sign", "to-real", "to-int", "not",
   "add", "sub", "mul", "min", "max", "lt", "le", "eq", "and", "or", "floor-div", "mod",
 ]); // prettier-ignore
-
-/** True when the value is finite at every pair whose logit is, also where the host says 0 in place of its parts. */
-export const isFinite = (e: Expr): boolean =>
-  !someExpr(e, (part) => (part.kind === "unary" || part.kind === "binary") && !finiteOps.has(part.op));

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { compileRecipe } from "../../compile.ts";
+import { refuseTfjs } from "../../refuse-tfjs.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { openChecked, pickRecipe, sourcesOf } from "../checked-spec.ts";
 import { exitCodes, UsageError } from "../exit-codes.ts";
@@ -22,8 +23,13 @@ export async function build(
   const recipe = pickRecipe(opened.project, options.model);
   const reporter = new Reporter();
   const compiled = compileRecipe(recipe, reporter, kernelTarget(options.target));
+  if (options.target === "tfjs" && compiled !== null)
+    refuseTfjs(
+      compiled.stages.flatMap(({ graphs }) => Object.values(graphs)),
+      reporter,
+    );
   printDiagnostics(reporter.diagnostics, sourcesOf(opened.checked, options.set), "text");
-  if (compiled === null) return exitCodes.specErrors;
+  if (compiled === null || reporter.failed) return exitCodes.specErrors;
   const target = resolve(options.out ?? join("build", compiled.settings.model.toLowerCase()));
   if (existsSync(target) && readdirSync(target).length > 0)
     throw new UsageError(

@@ -164,6 +164,28 @@ async function cuda(): Promise<readonly Finding[]> {
   }
 }
 
+/** Backends of the target tfjs, each of them started; none is needed. */
+async function tensorFlow(): Promise<readonly Finding[]> {
+  try {
+    const { findBackends } = await import("../../../runtime/tfjs/backend.ts");
+    return (await findBackends()).map(({ name, package: own, what, how, problem }) => ({
+      name: `Target tfjs:${name}`,
+      state: problem === null ? ("good" as const) : ("missing" as const),
+      detail: problem === null ? what : `${own}: ${problem}`,
+      fix: problem === null ? null : how,
+    }));
+  } catch (error) {
+    return [
+      {
+        name: "Target tfjs",
+        state: "missing",
+        detail: `cannot be loaded (${(error as Error).message.split("\n")[0]})`,
+        fix: "npm install @tensorflow/tfjs-core",
+      },
+    ];
+  }
+}
+
 const marks = { good: pc.green("✓"), missing: pc.yellow("–"), needed: pc.red("✗") } as const;
 
 export async function doctor(options: { readonly json?: boolean }): Promise<number> {
@@ -178,6 +200,7 @@ export async function doctor(options: { readonly json?: boolean }): Promise<numb
     cache(),
     ...onDevices,
     ...(await cuda()),
+    ...(await tensorFlow()),
     ...(usable
       ? []
       : [

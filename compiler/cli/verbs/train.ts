@@ -1,6 +1,5 @@
 /** `lctx train`: builds a spec into the cache and trains it. */
 import { relative } from "node:path";
-import type { Target } from "../../../runtime/device/device.ts";
 import { kernelTarget } from "../../../runtime/project/engine.ts";
 import { buildSpec } from "../build-cache.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -40,14 +39,14 @@ export async function train(path: string, options: TrainVerbOptions): Promise<nu
   const started = performance.now();
   const waits = process.stdout.isTTY && options.logFormat === "text";
   if (waits) process.stdout.write(`checking and compiling ${path} …`);
-  const build = (target: Target) => buildSpec(path, options.model, options.set, target);
-  const kernels = kernelTarget(options.target) ?? defaultTarget;
-  const built = await build(kernels).finally(() => {
+  const build = (target: string) => buildSpec(path, options.model, options.set, target);
+  const asked = options.target ?? defaultTarget;
+  const built = await build(asked).finally(() => {
     if (waits) process.stdout.write("\r\u001b[K");
   });
   if (built === null) return exitCodes.specErrors;
   // A run from a GPU can be evaluated and gone on with on machines that have none.
-  const other = kernels === defaultTarget ? null : await build(defaultTarget);
+  const other = kernelTarget(asked) === defaultTarget ? null : await build(defaultTarget);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { defaultRunFolder, trainProject } = await import("../../../runtime/project/use-project.ts");
   const note = (line: string): void => {
