@@ -75,8 +75,10 @@ export interface Measure {
   readonly spec: string | null;
   readonly overrides: readonly string[];
   readonly length: number;
-  /** A task of base.lctx; null: the loss on held-out rows of long.lctx. */
+  /** A task of base.lctx; null: the loss on held-out rows of `rows`. */
   readonly task: string | null;
+  /** The spec whose rows are held out. */
+  readonly rows: string;
 }
 
 export interface Work {
@@ -128,7 +130,10 @@ export function workOf(scale: Scale): Work {
     // Recipes of other specs say how long rows are, too.
     const rows = spec === "tuned-full.lctx" || spec === "seer.lctx" ? [`train.data.length=${length}`] : [];
     const set = spec === null ? [] : [...scale.model, `T4.length=${length}`, ...rows, ...overrides];
-    measures.push({ run, label, spec, overrides: set, length, task });
+    measures.push({
+      ...{ run, label, spec, overrides: set, length, task },
+      rows: run.startsWith("tuned") ? "tuned-full.lctx" : "long.lctx",
+    });
   };
 
   const heads = `T4.attention=LongHeads(block: ${block}, budget: ${trained / block})`;

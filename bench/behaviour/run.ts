@@ -129,7 +129,7 @@ export async function measureRun(measure: Measure, options: RunOptions): Promise
   const names = { seed, run, label, task, length };
   if (task === null) {
     // Rows of one recipe for all runs, and targets of next tokens also where a run learned from teachers.
-    const { settings } = compiled(options, "long.lctx", scale.model);
+    const { settings } = compiled(options, measure.rows, scale.model);
     const rowsOf = scaled(
       { ...settings.stages.at(-1)!, batch: { sequences: 4, accumulate: 1 } },
       {
