@@ -41,4 +41,6 @@ export interface BlockFacts {
   readonly regions: readonly Truth[];
   /** Of pairs that the mask shows or a weight's row normaliser counts; null where the mask shows all of them. */
   readonly counted: Pick<BlockFacts, "keys" | "queries" | "mask"> | null;
+  /** Of a softmax of two levels: implies that every pair of the rectangle is far (see `TwoLevels`). */
+  readonly far: Expr | null;
 }

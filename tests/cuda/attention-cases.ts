@@ -1,4 +1,5 @@
 /** Attention nodes of well-known masks and scores, at given head sizes, for tests and measurements of CUDA kernels. */
+import { attentionSlopes } from "../../compiler/ir/attention-slopes.ts";
 import { derivative, realLoads } from "../../compiler/ir/derivative.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import {
@@ -11,7 +12,9 @@ import {
 } from "../../compiler/ir/graph-build.ts";
 import type { NodeOf } from "../../compiler/ir/graph-operands.ts";
 import type { Node } from "../../compiler/ir/graph.ts";
+import type { Weight } from "../../compiler/ir/weight.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
+import { twoLevelWeight } from "../conformance/support/random-weighted-specs.ts";
 
 export interface HeadSizes {
   readonly heads: number;
@@ -33,10 +36,11 @@ const cap = e.real(20);
 interface Rule {
   readonly mask: e.Expr;
   readonly score?: e.Expr;
+  readonly weight?: Weight;
   readonly buffers?: (sizes: HeadSizes) => readonly Node[];
 }
 
-/** Rules by name; a span of a window or a prefix is the number after a colon. */
+/** Rules by name; a span of a window or a prefix, or the keys of a block, is the number after a colon. */
 function ruleOf(name: string): Rule {
   const [kind, span] = name.split(":");
   const n = Number(span);
@@ -80,6 +84,8 @@ function ruleOf(name: string): Rule {
         ),
         buffers: ({ heads }) => [leaf("biases", [axis("bucket", 32), axis("h", heads)])],
       };
+    case "landmark":
+      return { mask: causal, weight: twoLevelWeight(n, "last") };
     case "capped":
       return { mask: causal, score: e.mul(cap, e.unary("tanh", e.div(e.logit, cap))) };
     default:
@@ -89,7 +95,7 @@ function ruleOf(name: string): Rule {
 
 /** The attention and its gradient; with `trains`, tables of reals get gradients. */
 export function attentionCase(name: string, sizes: HeadSizes, trains = false): AttentionCase {
-  const { mask, score = e.logit, buffers = () => [] } = ruleOf(name);
+  const { mask, score = e.logit, weight = null, buffers = () => [] } = ruleOf(name);
   const token = [batchAxis, tokenAxis];
   const attention = attentionNode(
     {
@@ -103,6 +109,7 @@ export function attentionCase(name: string, sizes: HeadSizes, trains = false): A
       value: leaf("value", [...token, axis("g", sizes.groups), axis("e", sizes.e)]),
       mask,
       score,
+      weight,
       buffers: buffers(sizes),
       scale: 1 / Math.sqrt(sizes.d),
       prepended: null,
@@ -113,7 +120,7 @@ export function attentionCase(name: string, sizes: HeadSizes, trains = false): A
     attention,
     leaf("output-gradient", attention.axes),
     {
-      scoreSlope: derivative(score, e.logit),
+      ...attentionSlopes(attention, () => false),
       bufferGradients: realLoads(trains ? score : e.logit).map((load) => ({
         buffer: load.buffer,
         loads: [{ indices: load.indices, slope: derivative(score, load) }],

@@ -2,6 +2,7 @@
 import type { BlockFacts } from "../../ir/block-facts.ts";
 import type { Expr } from "../../ir/expr.ts";
 import type { AttentionCore } from "../../ir/graph.ts";
+import { twoLevels } from "../../ir/two-levels.ts";
 import { seenBy } from "../../ir/weighed.ts";
 import { maskBounds, risingBuffers } from "./mask-bounds.ts";
 import { keyRanges, queryRanges, type RangeOptions } from "./position-ranges.ts";
@@ -28,9 +29,11 @@ export function blockFacts(core: Core): BlockFacts {
   const weighed =
     core.score === undefined ? null : { ...core, score: core.score, weight: core.weight ?? null };
   const seen = weighed === null ? core.mask : seenBy(weighed);
+  const levels = weighed === null ? null : twoLevels(weighed);
   return {
     ...of(core.mask),
     regions: core.regions.slice(0, -1).map(({ when }) => maskBounds(when, options.rising)),
     counted: seen === core.mask ? null : of(seen),
+    far: levels === null ? null : maskBounds(levels.far, options.rising).all,
   };
 }

@@ -14,19 +14,33 @@ import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
 import { shapeOf, type AttentionShape } from "../attention/shape.ts";
+import { weighingOf } from "../attention/weighing.ts";
 import { blockWordsText, wordThreads } from "./backward-blocks-text.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
 import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
 import { backwardText } from "./backward-text.ts";
-import { forwardLayout, forwardLimit, forwardTile, type HeadShape } from "./forward-shape.ts";
+import {
+  forwardLayout,
+  forwardLimit,
+  forwardTile,
+  type ForwardOptions,
+  type HeadShape,
+} from "./forward-shape.ts";
 import { forwardText } from "./forward-text.ts";
+import { levelsLimit, levelsOf, levelsRefusal } from "./levels-shape.ts";
 import { risesSteadily, splitPositions } from "./score-forms.ts";
 import type { Sm90Element } from "./ptx.ts";
 
 /** Why these kernels do not take a node; null when they do. */
 export function sm90Refusal(node: AnyAttention): string | null {
   const { depth, width } = shapeOf(node);
-  const limit = node.kind === "attention" ? forwardLimit : backwardLimit;
+  const backward = node.kind === "attention-gradient";
+  const limit = node.weight !== null ? levelsLimit : backward ? backwardLimit : forwardLimit;
+  if (node.regions.some(({ turn }) => turn !== null)) return "queries turned by blocks of keys";
+  if (node.weight !== null) {
+    const refusal = levelsRefusal(node, backward);
+    if (refusal !== null) return refusal;
+  }
   if (node.regions.length > 1) return "several rotation regions";
   if (node.prepended !== null) return "keys before the text";
   if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
@@ -48,6 +62,7 @@ interface Plan {
   readonly sparse: boolean;
   /** Which blocks are seen hangs on the head. */
   readonly byHead: boolean;
+  readonly levels: ForwardOptions["levels"];
   /** Buffers of operands: queries, keys, values and tables. */
   readonly operands: number;
 }
@@ -56,7 +71,12 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
   const refusal = sm90Refusal(node);
   if (refusal !== null) throw new Error(`${node.site}: no Hopper kernel takes ${refusal}`);
   const own: AttentionShape = shapeOf(node);
-  const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, 3);
+  const weighing = node.weight === null ? null : weighingOf(node);
+  const pairs = cudaPairs(
+    { ...node, score: splitPositions(node.score), more: weighing?.more ?? [] },
+    { ...facts, ...facts.counted },
+    3,
+  );
   const read = new Set<number>();
   someExpr(node.mask, (part) => {
     if (part.kind === "load" || part.kind === "set") read.add(part.buffer);
@@ -72,6 +92,7 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
     looksUp: read.size > 0,
     sparse: pairs.asksAny && (read.size === 0 || [...read].some((n) => node.buffers[n]!.kind !== "input")),
     byHead: someExpr(node.mask, (part) => part.kind === "index" && part.name === "h"),
+    levels: weighing === null ? null : { ...levelsOf(node)!, cases: weighing.cases },
     operands: 3 + node.buffers.length,
   };
 }
@@ -134,10 +155,11 @@ export function sm90ForwardCall(
   lengths?: Lengths,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, operands } = plan;
+  const { shape, queries, keys, pairs, looksUp, levels, operands } = plan;
   const masked = node.mask.kind !== "constant";
   const steady = pairs.scored && risesSteadily(node.score);
-  const tile = forwardTile(shape, masked, looksUp || pairs.scored);
+  const tile =
+    levels === null ? forwardTile(shape, masked, looksUp || pairs.scored) : forwardTile(shape, true, true);
   const layout = forwardLayout(shape, tile);
   const entry = c`lctx_attention_forward`;
   const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
@@ -154,6 +176,7 @@ export function sm90ForwardCall(
           pairs,
           looksUp,
           steady,
+          levels,
         }),
       ),
     ],
@@ -193,9 +216,9 @@ export function sm90BackwardCall(
   ordered = true,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, sparse, operands } = plan;
+  const { shape, queries, keys, pairs, looksUp, sparse, levels, operands } = plan;
   const { heads, groups, d, e } = shape;
-  const tile = backwardTile(shape);
+  const tile = backwardTile(shape, levels !== null);
   const layout = backwardLayout(shape, tile);
   const steps: LaunchSize = ["ceil-div", queries, tile.rows];
   const padded = product(steps, tile.rows);
@@ -247,7 +270,10 @@ export function sm90BackwardCall(
   });
   const sources = [
     source(prepare, prepareText({ entry: prepare, ...rows })),
-    source(gradient, backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, ...rows })),
+    source(
+      gradient,
+      backwardText({ entry: gradient, pairs, looksUp, sparse, ordered, trains, levels, ...rows }),
+    ),
     source(finish, finishText({ entry: finish, ...rows })),
     ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),
     ...(sinks === null ? [] : [source(sink, sinks.text)]),

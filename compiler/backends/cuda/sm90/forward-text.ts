@@ -2,13 +2,14 @@
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { sinkText } from "../attention/sink.ts";
 import { blockRangesText, keyText, scoresText, softmaxText, writeRowsText } from "./forward-rows-text.ts";
+import { levelsForwardText } from "./levels-forward-text.ts";
 import { chunks, forwardLayout, type ForwardOptions } from "./forward-shape.ts";
 import { ptxText } from "./ptx.ts";
 import { productText, range, waitText } from "./wgmma.ts";
 
 /** The kernel. Parameters: maps of queries, keys and values, output, log-sum-exp, ticket counter, sizes, hooks. */
 export function forwardText(options: ForwardOptions): Fragment {
-  const { entry, shape, tile, element, pairs } = options;
+  const { entry, shape, tile, element, pairs, levels } = options;
   const { heads, groups, d, e } = shape;
   const layout = forwardLayout(shape, tile);
   const [s, o] = [tile.keys / 2, e / 2];
@@ -31,11 +32,23 @@ export function forwardText(options: ForwardOptions): Fragment {
       ),
       c`        `,
     );
+  const firstKey = c`((note) >> 2) * ${tile.keys} + 2 * quad`;
+  const takeScores =
+    levels === null
+      ? c`#define LCTX_TAKE_SCORES(note)                                                                  \
+  if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ${firstKey}, keys); \
+  else lctx_scores(p, s, b, h, q0, q1, ${firstKey});                       \
+  lctx_weights(s, x);
+`
+      : c`#define LCTX_TAKE_SCORES(note)                                                                  \
+  if ((note) & 1) lctx_near_weights(p, s, x, b, h, q0, q1, ${firstKey}, keys); \
+  else lctx_far_weights(s, x);
+`;
   return c`${ptxText(element)}
 ${productText({ name: c`lctx_logits`, columns: tile.keys, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_values`, columns: e, left: "registers", right: "columns" }, element)}
 ${waitText(c`lctx_logits_done`, s, 0)}${waitText(c`lctx_logits_first`, s, 1)}${waitText(c`lctx_values_done`, o, 0)}
-${keyText}${pairs.functions}${pairs.sinks ? sinkText : c``}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
+${keyText}${pairs.functions}${pairs.sinks ? sinkText : c``}${blockRangesText}${levels === null ? scoresText(options) : c``}${softmaxText(options)}${levels === null ? c`` : c`${levels.cases}${levelsForwardText(levels, tile)}`}${writeRowsText(c`lctx_write_rows`, e)}
 #define QUERY_FULL(n) (bars + 8 * (n))
 #define QUERY_FREE(n) (bars + ${8 * queryStages} + 8 * (n))
 #define KEY_FULL(n) (bars + ${16 * queryStages} + 8 * (n))
@@ -115,7 +128,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
         const bool end = from == LCTX_NO_BLOCK;
         const int block = from + lane, k0 = block * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
         const bool some = !end && lctx_within(ranges, block)${pairs.asksAny ? c` && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1))` : c``};
-        const bool open = some && k1 < keys && lctx_all(p, b, h, q0, q1, k0, k1);
+        const bool open = some && k1 < keys && ${levels === null ? c`lctx_all` : c`lctx_far`}(p, b, h, q0, q1, k0, k1);
           u32 some_blocks = __ballot_sync(0xffffffffu, some);
           const u32 open_blocks = __ballot_sync(0xffffffffu, open);
           while (some_blocks || (end && found >= 0) || (end && !opened)) {
@@ -195,11 +208,7 @@ extern "C" __global__ void __launch_bounds__(${layout.threads}, 1) ${entry}(
 #define LCTX_FREE(bar)                                                                          \
   __syncwarp();                                                                                 \
   if (lane < LCTX_ARRIVING) lctx_arrive(bar);
-#define LCTX_TAKE_SCORES(note)                                                                  \
-  if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ((note) >> 2) * ${tile.keys} + 2 * quad, keys); \
-  else lctx_scores(p, s, b, h, q0, q1, ((note) >> 2) * ${tile.keys} + 2 * quad);                       \
-  lctx_weights(s, x);
-#define LCTX_PACK_WEIGHTS                                                                       \
+${takeScores}#define LCTX_PACK_WEIGHTS                                                                       \
   _Pragma("unroll") for (int i = 0; i < ${tile.keys / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
     if (some) {
       lctx_wait(KEY_FULL(at), phase);
