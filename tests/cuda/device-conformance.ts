@@ -3,7 +3,8 @@
  * `device-conformance --element bf16 --count 1000 [--path sm80|sm90|decode|folds] [--seed 1] [--share 0/1] [--seconds 300] [--cache folder]`.
  * Several shares may run side by side (`conformance-shares`): share i/n takes every n-th spec. A spec is compiled once
  * and compared `--variants` times, each with its own lengths, batch and values: kernels must not need to be compiled
- * again for them. `--specs` chooses random ones, those known from other projects' failures, or sparse tables of blocks;
+ * again for them. `--specs` chooses random ones, `weighted` ones (weights, sinks and turned queries; of two levels with
+ * `--path sm90`), those known from other projects' failures, or sparse tables of blocks;
  * `--twice` also runs each comparison again and wants the same bits. `--compile sm_90` has no GPU: it only compiles
  * the kernels for that processor into the cache. `--every-lane` is for racecheck, which does not see that a warp met
  * before one of its lanes told a barrier.
@@ -17,6 +18,7 @@ import { openCuda } from "../../runtime/device/cuda/device.ts";
 import { findCudaCompiler } from "../../runtime/device/cuda/find-compiler.ts";
 import type { CudaCall } from "../../runtime/device/cuda/launch.ts";
 import { randomSpecs, randomTileSpecs, type Spec } from "../conformance/support/random-specs.ts";
+import { randomLevelSpecs, randomWeightedSpecs } from "../conformance/support/random-weighted-specs.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import { DoesNotFit } from "../../compiler/backends/cuda/sm80/call-plan.ts";
 import { compareCalls, type RunCall } from "./check-calls.ts";
@@ -49,6 +51,10 @@ const [seed, longest, count] = [Number(values.seed), Number(values.longest), Num
 function chosenSpecs(): readonly Spec[] {
   if (values.specs === "known") return regressionSpecs();
   if (values.specs === "sparse") return sparseSpecs(count, seed);
+  if (values.specs === "weighted") {
+    const weighted = values.path === "sm90" ? randomLevelSpecs : randomWeightedSpecs;
+    return weighted(count, seed).filter(({ sizes }) => sizes.length <= longest);
+  }
   // Hopper's kernels take few of all shapes, so they get shapes of their own.
   const make = values.path === "sm90" ? randomTileSpecs : randomSpecs;
   return make(count, seed).filter(({ sizes }) => sizes.length <= longest);
@@ -146,7 +152,7 @@ if (values.path === "folds") {
 /** The spec with other lengths, batch and values; its kernels stay the same. */
 function variant(spec: Spec, n: number): Spec {
   // Tables of switches are as long as their spec.
-  if (n === 0 || values.specs !== "random") return spec;
+  if (n === 0 || !["random", "weighted"].includes(values.specs)) return spec;
   const { length, batch, "query-start": start } = spec.sizes;
   const queries = length - start;
   const longer = ((length * (2 * n + 3) + 37 * n) % longest) + 1;

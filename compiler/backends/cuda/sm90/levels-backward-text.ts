@@ -209,8 +209,6 @@ ${reduced(
       s[4 * j + i] = weight;
       dp[4 * j + i] = slope;
     }
-    /* What the next queries need is read after this: there are no registers to read it ahead. */
-    asm volatile("" ::: "memory");
   }
 #undef LCTX_SET
 #undef LCTX_OF
