@@ -131,8 +131,6 @@ export function weighingOf(node: Weighed): Weighing {
   const tests = cases.map((_, n) => c`  if (${identifier("lctx_when", n)}(p, b, h, q, k)) return ${n};\n`);
   const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
   const chosen = c`
-constexpr bool kOfRow = ${flag(row !== null)}, kOfBlock = ${flag(inner !== null)};
-constexpr bool kReadsFirst = ${flag(reads.first)}, kReadsLast = ${flag(reads.last)};
 /* Number of the case that weighs a pair, -1 where none does. */
 LCTX_DEVICE int lctx_case(const lctx_pairs &p, int b, int h, int q, int k) {
   if (!lctx_see(p, b, h, q, k)) return -1;
@@ -152,7 +150,9 @@ ${byCase(
     cases.map(({ local }) => flag(local)),
     c`false`,
   )}`;
-  const factors = c`${byCase(c`lctx_factor`, c`float`, pairArguments, called("lctx_factor"), c`0.0f`)}${byCase(c`lctx_factor_slope`, c`float`, pairArguments, called("lctx_factor_slope"), c`0.0f`)}
+  const factors = c`constexpr bool kOfRow = ${flag(row !== null)}, kOfBlock = ${flag(inner !== null)};
+constexpr bool kReadsFirst = ${flag(reads.first)}, kReadsLast = ${flag(reads.last)};
+${byCase(c`lctx_factor`, c`float`, pairArguments, called("lctx_factor"), c`0.0f`)}${byCase(c`lctx_factor_slope`, c`float`, pairArguments, called("lctx_factor_slope"), c`0.0f`)}
 ${turnsText(node.regions.map(({ turn }) => turn))}`;
   const asks = inner !== null || reads.first || reads.last;
   return {
