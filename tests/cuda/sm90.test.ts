@@ -79,7 +79,7 @@ describe("Hopper attention kernels", () => {
   /** Bytes a thread may spill: in steps at the edge of a two-level mask, a few in a hundred, that hold words of what pairs are for. */
   const known: Readonly<Record<string, number>> = {
     "landmark:64 lctx_attention_forward": 8,
-    "landmark:64 lctx_attention_backward": 96,
+    "landmark:64 lctx_attention_backward": 64,
   };
 
   it.skipIf(!compiles)(

@@ -194,21 +194,25 @@ ${reduced(
 `,
 )}  lctx_meet(y.barrier, 128);
 #pragma unroll
-  for (int j = 0; j < 8; j++) {
-    const float2 level = *lctx_at(y.level, y.block, y.lane, j), near = *lctx_at(y.near, y.block, y.lane, j);
-    const float2 moved = lctx_moved(y, j), power = powers[4 * j], delta = deltas[4 * j];
+  for (int m = 0; m < 16; m++) {
+    const int j = m >> 1, bit = m & 1;
+    const float level = ((const float *)lctx_at(y.level, y.block, y.lane, j))[bit], near = ((const float *)lctx_at(y.near, y.block, y.lane, j))[bit];
+    const float power = ((const float *)(powers + 4 * j))[bit], delta = ((const float *)(deltas + 4 * j))[bit];
+    float all = 0.0f;
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const float all = i & 1 ? moved.y : moved.x;
-      const float share = lctx_ex2(LCTX_OF(inside, 4 * j + i) - (i & 1 ? level.y : level.x));
-      const float own = lctx_ex2(LCTX_OF(row, 4 * j + i) - (i & 1 ? power.y : power.x));
-      const float weight =
-          LCTX_SET(self, 4 * j + i) ? own : LCTX_SET(local, 4 * j + i) ? share * (i & 1 ? near.y : near.x) : 0.0f;
-      float slope = weight * dp[4 * j + i] - share * all - own * (i & 1 ? delta.y : delta.x);
-      if ((i & 2) == kRead && y.holds) slope += all;
-      s[4 * j + i] = weight;
-      dp[4 * j + i] = slope;
+    for (int w = 0; w < LCTX_WARPS; w++) all += ((const float *)lctx_at(y.most, y.block * LCTX_WARPS + w, y.lane, j))[bit];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int i = 4 * j + bit + 2 * half;
+      const float share = lctx_ex2(LCTX_OF(inside, i) - level), own = lctx_ex2(LCTX_OF(row, i) - power);
+      const float weight = LCTX_SET(self, i) ? own : LCTX_SET(local, i) ? share * near : 0.0f;
+      float slope = weight * dp[i] - share * all - own * delta;
+      if (2 * half == kRead && y.holds) slope += all;
+      s[i] = weight;
+      dp[i] = slope;
     }
+    /* One query after another: there are no registers to read the next one's numbers ahead. */
+    __syncwarp();
   }
 #undef LCTX_SET
 #undef LCTX_OF
