@@ -14,7 +14,7 @@ import { compareCalls, type RunCall } from "./check-calls.ts";
 import { compileForHost } from "./host-device.ts";
 
 const seed = Number(process.env["LCTX_SEED"] ?? Math.floor(Math.random() * 2 ** 20));
-const count = Number(process.env["LCTX_CUDA_SPECS"] ?? 4);
+const count = Number(process.env["LCTX_CUDA_SPECS"] ?? 3);
 
 /** Calls of a spec; null where the largest heads do not fit. */
 function callsOf(spec: Spec, element: AttentionElement): readonly [CudaCall, CudaCall] | null {

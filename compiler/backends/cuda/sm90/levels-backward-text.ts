@@ -149,7 +149,7 @@ LCTX_DEVICE void lctx_near_slopes(const lctx_pairs &p, float (&s)[32], float (&d
   constexpr int kRead = 2 * LCTX_READ_KEY;
   /* Bits: queries of the first key, then of the second. */
   u32 row = 0, inside = 0, self = 0, local = 0;
-#pragma unroll 1
+#pragma unroll 4
   for (int n = 0; n < 32; n++) {
     const int query = min(q + (n >> 1 & 7) * 8 + (n & 1), last), key = n & 16 ? k + 8 : k;
     if (key < keys) {

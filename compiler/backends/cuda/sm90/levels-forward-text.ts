@@ -69,7 +69,7 @@ template <int kRow>
 LCTX_DEVICE void lctx_near_row(const lctx_pairs &p, float (&s)[${count}], float &before, float &sum, float &fade, int b, int h,
                                int q, int k, int keys) {
   u32 row = 0, block = 0, self = 0, local = 0;
-#pragma unroll 1
+#pragma unroll 4
   for (int n = 0; n < ${count / 2}; n++) {
     const int column = k + (n >> 1) * 8 + (n & 1);
     if (column < keys) {
