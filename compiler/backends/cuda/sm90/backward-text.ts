@@ -168,8 +168,12 @@ ${
 `
     : c``
 }
-${levels === null ? c`` : c`    const lctx_levels levels = lctx_start_levels((float *)(base + ${layout.levels} + worker * ${levelsBytes}), thread, 2 + worker);
-`}    u32 phase = 0, share_phase = 1;
+${
+  levels === null
+    ? c``
+    : c`    const lctx_levels levels = lctx_start_levels((float *)(base + ${layout.levels} + worker * ${levelsBytes}), thread, 2 + worker);
+`
+}    u32 phase = 0, share_phase = 1;
     float s[${count}], dp[${count}], dq[${layout.gradientCount}];
     u32 w[${rows / 4}], ds[${rows / 4}];
     while (!(flags & 2)) {
