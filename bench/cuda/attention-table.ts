@@ -73,6 +73,13 @@ function ownRatios(own: readonly Measured[]): readonly string[] {
         `${one.name} D${one.d} B${one.batch} N${one.length}: ${(plain.fwd_ms / one.fwd_ms).toFixed(3)} of own causal's speed forward, ${(plain.bwd_ms / one.bwd_ms).toFixed(3)} backward`,
       );
   }
+  for (const length of [2048, 8192, 32768]) {
+    const [plain, one] = [find("causal", length, 16), find("landmark:64", length, 16)];
+    if (plain === undefined || one === undefined) continue;
+    lines.push(
+      `two levels of softmax, ${length} tokens: ${(plain.fwd_ms / one.fwd_ms).toFixed(3)} of own causal's speed forward, ${(plain.bwd_ms / one.bwd_ms).toFixed(3)} backward (${one.paths?.join("/") ?? ""})`,
+    );
+  }
   const long = find("causal", 32768, 16);
   for (const one of own)
     if (one.kept !== undefined && long?.visible !== undefined && one.visible !== undefined) {

@@ -54,6 +54,10 @@ const cases: readonly Case[] = [
   dense("regions:1024", 2, 8192, 64),
   dense("slopes", 2, 8192),
   dense("capped", 2, 8192),
+  // Two levels of softmax over blocks of 64 keys: one pass over the keys, like "causal". No peer has them.
+  dense("landmark:64", 8, 2048),
+  dense("landmark:64", 2, 8192),
+  dense("landmark:64", 1, 32768),
   { ...dense("blocks:256", 1, 32768), kept: 0.1 },
   ...[1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32].map((kept) => ({ ...dense("blocks:256", 1, 32768), kept })),
   // Cost a token of masks that see as much at every length.
@@ -84,7 +88,7 @@ function visibleShare({ name, length }: Case, kept: Uint8Array | null): number {
         (kind === "prefix" && (causal || k0 < n)) ||
         (kind === "documents" && causal && Math.floor(q0 / documentSize) <= Math.floor(k1 / documentSize)) ||
         (kind === "blocks" && causal && kept![i * blocks + j] !== 0) ||
-        (["causal", "slopes", "capped", "regions"].includes(kind!) && causal);
+        (["causal", "slopes", "capped", "regions", "landmark"].includes(kind!) && causal);
       if (visible) seen += i === j && kind !== "full" ? 0.5 : 1;
     }
     // Of a million tokens nearly all rows of blocks have as many as the first one past the window.

@@ -46,4 +46,6 @@ export interface BlockFacts extends MaskFacts {
   readonly parts: readonly MaskFacts[];
   /** Of pairs that the mask shows or a weight's row normaliser counts; null where the mask shows all of them. */
   readonly counted: MaskFacts | null;
+  /** Of a softmax of two levels: implies that every pair of the rectangle is far (see `TwoLevels`). */
+  readonly far: Expr | null;
 }

@@ -19,10 +19,17 @@ export const weightOf = (node: Weighed): Weight =>
     cases: [{ when: bool(true), row: "self", local: false, factor: null }],
   };
 
+/** Conditions that together are the given one. */
+const conjuncts = (e: Expr): readonly Expr[] =>
+  e.kind === "binary" && e.op === "and" ? [...conjuncts(e.left), ...conjuncts(e.right)] : [e];
+
 /** Where a tile has anything to do: weighed pairs, and keys that the row counts. A block is in one tile whole. */
 export function seenBy(node: Weighed): Expr {
   const guard = weightOf(node).row?.guard ?? null;
-  return guard === null || guard === node.mask ? node.mask : or(node.mask, guard);
+  if (guard === null) return node.mask;
+  // Expressions are interned. A guard that says the mask, too, counts nothing that it hides.
+  const said = new Set(conjuncts(guard));
+  return conjuncts(node.mask).every((part) => said.has(part)) ? node.mask : or(node.mask, guard);
 }
 
 /** The part that loads of the row's score belong to. */

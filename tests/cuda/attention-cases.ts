@@ -1,4 +1,5 @@
 /** Attention nodes of well-known masks and scores, at given head sizes, for tests and measurements of CUDA kernels. */
+import { attentionSlopes } from "../../compiler/ir/attention-slopes.ts";
 import { derivative, realLoads } from "../../compiler/ir/derivative.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import {
@@ -11,7 +12,9 @@ import {
 } from "../../compiler/ir/graph-build.ts";
 import type { NodeOf } from "../../compiler/ir/graph-operands.ts";
 import type { Node } from "../../compiler/ir/graph.ts";
+import type { Weight } from "../../compiler/ir/weight.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
+import { twoLevelWeight } from "../conformance/support/random-weighted-specs.ts";
 
 export interface HeadSizes {
   readonly heads: number;
@@ -33,12 +36,13 @@ const cap = e.real(20);
 interface Rule {
   readonly mask: e.Expr;
   readonly score?: e.Expr;
+  readonly weight?: Weight;
   readonly buffers?: (sizes: HeadSizes) => readonly Node[];
   /** Pairs closer than this are a rotation region of their own. */
   readonly near?: number;
 }
 
-/** Rules by name; a span of a window or a prefix is the number after a colon. */
+/** Rules by name; a span of a window or a prefix, or the keys of a block, is the number after a colon. */
 function ruleOf(name: string): Rule {
   const [kind, span] = name.split(":");
   const n = Number(span);
@@ -84,6 +88,8 @@ function ruleOf(name: string): Rule {
         ),
         buffers: ({ heads }) => [leaf("biases", [axis("bucket", 32), axis("h", heads)])],
       };
+    case "landmark":
+      return { mask: causal, weight: twoLevelWeight(n, "last") };
     case "capped":
       return { mask: causal, score: e.mul(cap, e.unary("tanh", e.div(e.logit, cap))) };
     default:
@@ -93,7 +99,7 @@ function ruleOf(name: string): Rule {
 
 /** The attention and its gradient; with `trains`, tables of reals get gradients. `close`: a region for pairs closer than that. */
 export function attentionCase(name: string, sizes: HeadSizes, trains = false, close?: number): AttentionCase {
-  const { mask, score = e.logit, buffers = () => [], near: own = close } = ruleOf(name);
+  const { mask, score = e.logit, weight = null, buffers = () => [], near: own = close } = ruleOf(name);
   const token = [batchAxis, tokenAxis];
   const whens = [...(own === undefined ? [] : [near(own)]), e.bool(true)];
   const attention = attentionNode(
@@ -106,6 +112,7 @@ export function attentionCase(name: string, sizes: HeadSizes, trains = false, cl
       value: leaf("value", [...token, axis("g", sizes.groups), axis("e", sizes.e)]),
       mask,
       score,
+      weight,
       buffers: buffers(sizes),
       scale: 1 / Math.sqrt(sizes.d),
       prepended: null,
@@ -116,7 +123,7 @@ export function attentionCase(name: string, sizes: HeadSizes, trains = false, cl
     attention,
     leaf("output-gradient", attention.axes),
     {
-      scoreSlope: derivative(score, e.logit),
+      ...attentionSlopes(attention, () => false),
       bufferGradients: realLoads(trains ? score : e.logit).map((load) => ({
         buffer: load.buffer,
         loads: [{ indices: load.indices, slope: derivative(score, load) }],

@@ -1,5 +1,5 @@
 /** The path `folds` of `device-conformance`: sinks, sets, tables of the batch, folds, selections and blocks, on a GPU. */
-import { attentionDecodeCall } from "../../compiler/backends/cuda/decode/decode-call.ts";
+import { attentionDecodeCall, decodeRefusal } from "../../compiler/backends/cuda/decode/decode-call.ts";
 import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
 import {
   attentionBackwardCall,
@@ -60,7 +60,10 @@ function attentionOf(d: number, element: AttentionElement, hopper: boolean): rea
       },
     ];
   });
-  const decode = selectionCases(d, d, axis("t", few)).map(({ name, attention }): NodeCase => {
+  const split = selectionCases(d, d, axis("t", few)).filter(
+    ({ attention }) => decodeRefusal(attention, element) === null,
+  );
+  const decode = split.map(({ name, attention }): NodeCase => {
     const facts = blockFacts(attention);
     return {
       name: `${name}, decode`,

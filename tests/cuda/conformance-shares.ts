@@ -1,7 +1,7 @@
 /**
  * Random specs on a GPU in shares side by side, summed to one line a job:
  * `conformance-shares [--jobs bf16:sm90,f16:sm90,f32:sm80] [--count 1000] [--shares cores] [--seed 1] [--seconds 600]
- * [--variants 1] [--specs random|regions|known|sparse] [--twice] [--cache folder] [--compile sm_90] [--json file]`.
+ * [--variants 1] [--specs random|regions|weighted|known|sparse] [--twice] [--cache folder] [--compile sm_90] [--json file]`.
  * A job is an element and a path of `device-conformance`, of which it needs the built file beside it (or the text, with
  * tsx). Ends with 1 on a mismatch and 2 when a share did not finish its specs or failed: then the line says "not done".
  */

@@ -4,7 +4,8 @@
  * Several shares may run side by side (`conformance-shares`): share i/n takes every n-th spec. A spec is compiled once
  * and compared `--variants` times, each with its own lengths, batch and values: kernels must not need to be compiled
  * again for them. `--specs` chooses random ones, random ones with several rotation regions (`regions`, of the shapes that
- * Hopper's kernels take), those known from other projects' failures, or sparse tables of blocks;
+ * Hopper's kernels take), `weighted` ones (weights, sinks and turned queries; of two levels with `--path sm90`), those
+ * known from other projects' failures, or sparse tables of blocks;
  * `--twice` also runs each comparison again and wants the same bits. `--compile sm_90` has no GPU: it only compiles
  * the kernels for that processor into the cache. `--every-lane` is for racecheck, which does not see that a warp met
  * before one of its lanes told a barrier.
@@ -23,6 +24,7 @@ import {
   randomTileSpecs,
   type Spec,
 } from "../conformance/support/random-specs.ts";
+import { randomLevelSpecs, randomWeightedSpecs } from "../conformance/support/random-weighted-specs.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import { DoesNotFit } from "../../compiler/backends/cuda/sm80/call-plan.ts";
 import { compareCalls, type RunCall } from "./check-calls.ts";
@@ -55,6 +57,10 @@ const [seed, longest, count] = [Number(values.seed), Number(values.longest), Num
 function chosenSpecs(): readonly Spec[] {
   if (values.specs === "known") return regressionSpecs();
   if (values.specs === "sparse") return sparseSpecs(count, seed);
+  if (values.specs === "weighted") {
+    const weighted = values.path === "sm90" ? randomLevelSpecs : randomWeightedSpecs;
+    return weighted(count, seed).filter(({ sizes }) => sizes.length <= longest);
+  }
   // Hopper's kernels take few of all shapes, so they get shapes of their own.
   const any = values.path === "sm90" ? randomTileSpecs : randomSpecs;
   const make = values.specs === "regions" ? randomRegionSpecs : any;
@@ -153,7 +159,7 @@ if (values.path === "folds") {
 /** The spec with other lengths, batch and values; its kernels stay the same. */
 function variant(spec: Spec, n: number): Spec {
   // Tables of switches are as long as their spec.
-  if (n === 0 || !["random", "regions"].includes(values.specs)) return spec;
+  if (n === 0 || !["random", "regions", "weighted"].includes(values.specs)) return spec;
   const { length, batch, "query-start": start } = spec.sizes;
   const queries = length - start;
   const longer = ((length * (2 * n + 3) + 37 * n) % longest) + 1;

@@ -19,6 +19,7 @@
 struct host_index { int x, y, z; };
 static host_index threadIdx, blockIdx, gridDim, blockDim;
 struct float2 { float x, y; };
+static inline float2 make_float2(float x, float y) { return {x, y}; }
 struct alignas(16) float4 { float x, y, z, w; };
 
 static inline float __int_as_float(int x) { float y; memcpy(&y, &x, 4); return y; }
@@ -129,6 +130,13 @@ static inline int __shfl_sync(unsigned, int x, int lane) {
   memcpy(&y, warp_slots()[lane].words, 4);
   __syncwarp();
   return y;
+}
+static inline float __shfl_sync(unsigned, float x, int lane) {
+  int y;
+  memcpy(&y, &x, 4);
+  y = __shfl_sync(0xffffffffu, y, lane);
+  memcpy(&x, &y, 4);
+  return x;
 }
 static inline unsigned __ballot_sync(unsigned, bool x) {
   slots[host_now].words[0] = x;

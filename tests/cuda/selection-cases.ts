@@ -1,4 +1,4 @@
-/** Attention with sinks, sets and tables of the batch, and its gradient, as cases for CUDA calls. */
+/** Attention with sinks, sets, turned queries, weights and tables of the batch, and its gradient, as cases for CUDA calls. */
 import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
 import { attentionSlopes } from "../../compiler/ir/attention-slopes.ts";
 import * as e from "../../compiler/ir/expr.ts";
@@ -10,8 +10,9 @@ import {
   type AttentionParts,
 } from "../../compiler/ir/graph-build.ts";
 import type { NodeOf } from "../../compiler/ir/graph-operands.ts";
-import type { Axis, Node } from "../../compiler/ir/graph.ts";
+import type { Axis, Node, Turn } from "../../compiler/ir/graph.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
+import { twoLevelWeight } from "../conformance/support/random-weighted-specs.ts";
 import { b, causal, floorDiv, h, k, q, t } from "../support/pair-cases.ts";
 
 export const y = axis("y", lengthSize());
@@ -25,6 +26,20 @@ export interface SelectionCase {
   readonly name: string;
   readonly attention: NodeOf<"attention">;
   readonly gradient: NodeOf<"attention-gradient">;
+}
+
+/** Queries turn as if the blocks of a set lay side by side: a block's keys stay at their places in it. */
+function places(d: number): Turn {
+  const rank = (x: e.Expr): e.Expr => e.rank(0, [q, h], floorDiv(x, block));
+  const apart = e.mul(e.sub(rank(q), rank(k)), e.int(block));
+  return {
+    by: block,
+    position: e.add(apart, e.binary("mod", q, e.int(block))),
+    angle: e.unary("exp", e.mul(e.real(-4 / d), e.toReal(e.index("m")))),
+    scale: e.real(1),
+    rotated: 2 * Math.floor(d / 2),
+    layout: "half",
+  };
 }
 
 /** The cases at the given head sizes; `rows` are the queries' (all tokens, or a fixed number of them). */
@@ -94,6 +109,16 @@ export function selectionCases(d: number, width: number, rows: Axis = t): readon
       mask: e.and(causal, e.member(0, [q, h], inBlock)),
       score: e.sub(e.logit, e.mul(e.load(1, [h]), e.toReal(e.rank(0, [q, h], inBlock)))),
       buffers: [set, slope],
+    },
+    "two levels of softmax in a set": {
+      mask: e.and(causal, e.member(0, [q, h], inBlock)),
+      weight: twoLevelWeight(block, "last"),
+      buffers: [set],
+    },
+    "queries turned by places in a set": {
+      regions: [{ ...region(e.bool(true)), turn: places(d) }],
+      mask: e.and(causal, e.member(0, [q, h], inBlock)),
+      buffers: [set],
     },
     "tables of the batch": {
       score: e.add(e.mul(e.logit, e.unary("sigmoid", e.load(0, [k]))), e.load(1, [q, h])),

@@ -1,6 +1,6 @@
 /** Sinks, sets and tables of the batch in the CUDA kernels of attention, run on the host: against the interpreter, forward and gradient. */
 import { describe, expect, it } from "vitest";
-import { attentionDecodeCall } from "../../compiler/backends/cuda/decode/decode-call.ts";
+import { attentionDecodeCall, decodeRefusal } from "../../compiler/backends/cuda/decode/decode-call.ts";
 import {
   attentionBackwardCall,
   attentionForwardCall,
@@ -19,15 +19,19 @@ function run(cases: readonly NodeCase[], sizes: readonly CaseSizes[]): readonly 
   const work = cases.flatMap((of, n) => elementsOf(n).map((element) => ({ of, element })));
   const compiled = compileForHost(work.map(({ of, element }) => of.call(element)));
   if (compiled === null) return [];
+  // Weights and turns have random specs of their own: here short ones say enough.
+  const short = ({ name }: NodeCase): boolean => /two levels|turned/.test(name);
   return work.flatMap(({ of, element }, n) =>
     sizes.flatMap((own, m) =>
-      compareNode(
-        of,
-        element,
-        (buffers, _, launch) => compiled[n]!(buffers, { ...launch, multiprocessors: 5 }),
-        own,
-        seed + m,
-      ),
+      short(of) && own.length > 100
+        ? []
+        : compareNode(
+            of,
+            element,
+            (buffers, _, launch) => compiled[n]!(buffers, { ...launch, multiprocessors: 5 }),
+            own,
+            seed + m,
+          ),
     ),
   );
 }
@@ -49,7 +53,11 @@ describe(`sinks, sets and tables of the batch on the host, LCTX_SEED=${seed}`, (
     expect(run(calls, [1, 33, 140].map(all))).toEqual([]);
   });
   it("few queries over many keys (not run without g++)", { timeout: 240_000 }, () => {
-    const calls = selectionCases(6, 5, axis("t", 3)).map(({ name, attention }): NodeCase => {
+    const taken = selectionCases(6, 5, axis("t", 3)).filter(
+      ({ attention }) => decodeRefusal(attention, "f32") === null,
+    );
+    expect(taken.length).toBeGreaterThan(10);
+    const calls = taken.map(({ name, attention }): NodeCase => {
       const facts = blockFacts(attention);
       return { name, node: attention, call: (element) => attentionDecodeCall(attention, facts, element) };
     });

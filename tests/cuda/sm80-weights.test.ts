@@ -14,7 +14,7 @@ import { compareCalls, type RunCall } from "./check-calls.ts";
 import { compileForHost } from "./host-device.ts";
 
 const seed = Number(process.env["LCTX_SEED"] ?? Math.floor(Math.random() * 2 ** 20));
-const count = Number(process.env["LCTX_CUDA_SPECS"] ?? 8);
+const count = Number(process.env["LCTX_CUDA_SPECS"] ?? 3);
 
 /** Calls of a spec; null where the largest heads do not fit. */
 function callsOf(spec: Spec, element: AttentionElement): readonly [CudaCall, CudaCall] | null {
@@ -25,21 +25,26 @@ function callsOf(spec: Spec, element: AttentionElement): readonly [CudaCall, Cud
     ];
   } catch (error) {
     if (!(error instanceof DoesNotFit)) throw error;
-    expect(spec.attention.regions[0]!.query.axes[3]!.size).not.toEqual({ kind: "fixed", value: 1 });
+    // Only large heads, of any of the two sizes.
+    const sizes = [spec.attention.regions[0]!.query, spec.attention.value].map(({ axes }) => axes[3]!.size);
+    expect(sizes.some((size) => size.kind === "fixed" && size.value > 128)).toBe(true);
     return null;
   }
 }
 
-describe(`weights and turns of sm_80 on the host: ${count} random specs an element, LCTX_SEED=${seed}`, () => {
-  const specs = randomWeightedSpecs(8 * count, seed)
-    .filter(({ sizes }) => sizes.length <= 130)
-    .slice(0, count);
-  it.each(["f32", "bf16", "f16"] as const)("%s (not run without g++)", { timeout: 240_000 }, (element) => {
-    const planned = specs.flatMap((spec) => {
+const elements: readonly AttentionElement[] = ["f32", "bf16", "f16"];
+
+describe(`weights and turns of sm_80 on the host: ${count} random specs, LCTX_SEED=${seed}`, () => {
+  it("agree with the interpreter (not run without g++)", { timeout: 240_000 + 30_000 * count }, () => {
+    const specs = randomWeightedSpecs(8 * count, seed)
+      .filter(({ sizes }) => sizes.length <= 130)
+      .slice(0, count);
+    const planned = specs.flatMap((spec, n) => {
+      const element = elements[n % 3]!;
       const calls = callsOf(spec, element);
-      return calls === null ? [] : [{ spec, calls }];
+      return calls === null ? [] : [{ spec, element, calls }];
     });
-    expect(planned.length).toBeGreaterThan(specs.length * 0.8);
+    expect(planned.length).toBeGreaterThan(specs.length / 2);
     const compiled = compileForHost(planned.flatMap(({ calls }) => calls));
     if (compiled === null) return;
     const runs = compiled.map(
@@ -48,7 +53,9 @@ describe(`weights and turns of sm_80 on the host: ${count} random specs an eleme
           run(buffers, sizes),
     );
     expect(
-      planned.flatMap(({ spec }, n) => compareCalls(spec, element, runs[2 * n]!, runs[2 * n + 1]!).failures),
+      planned.flatMap(
+        ({ spec, element }, n) => compareCalls(spec, element, runs[2 * n]!, runs[2 * n + 1]!).failures,
+      ),
     ).toEqual([]);
   });
 });

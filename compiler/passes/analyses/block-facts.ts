@@ -2,6 +2,7 @@
 import type { BlockFacts, MaskFacts } from "../../ir/block-facts.ts";
 import { and, not, type Expr } from "../../ir/expr.ts";
 import type { AttentionCore } from "../../ir/graph.ts";
+import { twoLevels } from "../../ir/two-levels.ts";
 import { seenBy } from "../../ir/weighed.ts";
 import { maskBounds, risingBuffers } from "./mask-bounds.ts";
 import { keyRanges, queryRanges, type RangeOptions } from "./position-ranges.ts";
@@ -34,10 +35,12 @@ export function blockFacts(core: Core): BlockFacts {
   const weighed =
     core.score === undefined ? null : { ...core, score: core.score, weight: core.weight ?? null };
   const seen = weighed === null ? core.mask : seenBy(weighed);
+  const levels = weighed === null ? null : twoLevels(weighed);
   return {
     ...maskFacts(core.mask, options),
     regions: core.regions.slice(0, -1).map(({ when }) => maskBounds(when, options.rising)),
     parts: several ? core.regions.map((_, n) => maskFacts(partOf(core, n), options)) : [],
     counted: seen === core.mask ? null : maskFacts(seen, options),
+    far: levels === null ? null : maskBounds(levels.far, options.rising).all,
   };
 }

@@ -223,7 +223,7 @@ export const randomSpecs = (count: number, seed: number): Spec[] =>
   fc.sample(specOf(shape), { numRuns: count, seed });
 
 /** Shapes that tensor cores take whole: head sizes in sixteens, rows that span several tiles, one region, no earlier keys. */
-const tileShape: fc.Arbitrary<Shape> = fc
+export const tileShape: fc.Arbitrary<Shape> = fc
   .tuple(
     shape,
     fc.constantFrom(16, 32, 48, 64, 64, 80, 96, 128, 128),

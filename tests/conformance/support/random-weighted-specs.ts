@@ -7,7 +7,7 @@ import type { Normaliser, ReadAt, Weight, WeightCase } from "../../../compiler/i
 import type { Buffers } from "../../support/random-attention.ts";
 import { causal, h, k, q, randomMask } from "../../support/random-mask.ts";
 import { randomScore, type ScoreRecipe } from "../../support/random-score.ts";
-import { afford, buildSpec, shape, type Spec, type Weighting } from "./random-specs.ts";
+import { afford, buildSpec, shape, tileShape, type Spec, type Weighting } from "./random-specs.ts";
 
 const blockOf = (x: Expr, n: number): Expr => e.binary("floor-div", x, e.int(n));
 const offset = (x: Expr, n: number): Expr => e.binary("mod", x, e.int(n));
@@ -190,6 +190,36 @@ const specOf: fc.Arbitrary<Spec> = shape.chain((given) => {
       );
     });
 });
+
+/** Weights of two levels in shapes that tensor cores take whole, with blocks that lie whole in their tiles. */
+const levelSpec: fc.Arbitrary<Spec> = tileShape.chain((given) => {
+  const { groups, each } = afford(given);
+  const heads = groups * each;
+  return fc
+    .record({
+      mask: fc.oneof(
+        { weight: 2, arbitrary: fc.constant(causal) },
+        { weight: 1, arbitrary: randomMask({ heads }) },
+      ),
+      size: fc.constantFrom(16, 32, 64, 64),
+      read: fc.constantFrom("first" as const, "last" as const, "last" as const),
+      sink: fc.option(fc.constantFrom("zero" as const, "by head" as const, "by row" as const), { freq: 2 }),
+    })
+    .map(({ mask, size, read, sink }) =>
+      buildSpec(given, mask, () => ({ name: "logit", build: (s) => s }), {
+        name: `two levels, blocks of ${size}, through the ${read}${sink === null ? "" : `, sink ${sink}`}`,
+        build: (buffers) => ({
+          weight: twoLevelWeight(size, read),
+          sink: sink === null ? null : sinkOf(sink, heads, buffers),
+          turn: () => null,
+        }),
+      }),
+    );
+});
+
+/** `count` specs of such weights that follow from the seed; those whose masks read tables no such kernel takes. */
+export const randomLevelSpecs = (count: number, seed: number): Spec[] =>
+  fc.sample(levelSpec, { numRuns: count, seed });
 
 /** Buffers that only count, to ask a recipe what it makes. */
 const nowhere: Buffers = { nodes: [], documents: () => 0, starts: () => 0, table: () => 0 };

@@ -47,7 +47,7 @@ export interface CudaPairs {
    * `struct lctx_pairs` and inline functions over it. Positions `q`, `k` are absolute, corners inclusive; `s` is the
    * scaled logit:
    * `bool lctx_see(p, b, h, q, k)`, `float lctx_score(p, s, b, h, q, k)`, `int lctx_region(p, b, h, q, k)`,
-   * `bool lctx_all(p, b, h, q0, q1, k0, k1)` (no pair is hidden), `bool lctx_any(…)` (false: every pair is hidden),
+   * `bool lctx_all(p, b, h, q0, q1, k0, k1)` (no pair is hidden; `lctx_far` of two levels: all are far), `bool lctx_any(…)` (false: every pair is hidden),
    * `int lctx_block_region(p, b, h, q0, q1, k0, k1)` (−1: mixed),
    * `lctx_ranges lctx_key_ranges(p, b, h, q0, q1, block)`: blocks of keys that may be seen, and
    * `lctx_ranges lctx_query_ranges(p, b, h, k0, k1, block)`: blocks of query rows that may see;
@@ -188,6 +188,7 @@ export function cudaPairs(
         ]
       : [
           ...bounds(known, (of) => identifier(of)),
+          ...(known.far === null ? [] : [truth(c`lctx_far`, known.far)]),
           region(),
           printBlockRegion(known.regions, truth),
           ...ranges(known, (of) => identifier(of)),

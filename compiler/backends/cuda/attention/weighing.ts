@@ -18,8 +18,10 @@ export interface Weighing {
   readonly reads: { readonly first: boolean; readonly last: boolean };
   /** Functions for `PairSource.more`. */
   readonly more: readonly MoreFunction[];
-  /** Text after the functions of pairs. */
-  readonly text: Fragment;
+  /** Text after the functions of pairs: which case weighs a pair, and what the case reads. */
+  readonly cases: Fragment;
+  /** Text after that: factors of cases, positions and angles of turns. */
+  readonly factors: Fragment;
 }
 
 /** A chain of choices over the number of a case. */
@@ -93,7 +95,7 @@ ${choose((_, r) => c`return ${identifier("lctx_law", r)}(p, m, angle, factor)`)}
 `;
 }
 
-/** What a node weighs by. The text needs `kRegions`. */
+/** What a node weighs by. */
 export function weighingOf(node: Weighed): Weighing {
   const weight = weightOf(node);
   const { row, cases } = weight;
@@ -128,9 +130,7 @@ export function weighingOf(node: Weighed): Weighing {
   const called = (word: string) => cases.map((_, n) => c`${identifier(word, n)}(p, s, b, h, q, k)`);
   const tests = cases.map((_, n) => c`  if (${identifier("lctx_when", n)}(p, b, h, q, k)) return ${n};\n`);
   const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
-  const text = c`
-constexpr bool kOfRow = ${flag(row !== null)}, kOfBlock = ${flag(inner !== null)};
-constexpr bool kReadsFirst = ${flag(reads.first)}, kReadsLast = ${flag(reads.last)};
+  const chosen = c`
 /* Number of the case that weighs a pair, -1 where none does. */
 LCTX_DEVICE int lctx_case(const lctx_pairs &p, int b, int h, int q, int k) {
   if (!lctx_see(p, b, h, q, k)) return -1;
@@ -149,8 +149,19 @@ ${byCase(
     c``,
     cases.map(({ local }) => flag(local)),
     c`false`,
-  )}${byCase(c`lctx_factor`, c`float`, pairArguments, called("lctx_factor"), c`0.0f`)}${byCase(c`lctx_factor_slope`, c`float`, pairArguments, called("lctx_factor_slope"), c`0.0f`)}
+  )}`;
+  const factors = c`constexpr bool kOfRow = ${flag(row !== null)}, kOfBlock = ${flag(inner !== null)};
+constexpr bool kReadsFirst = ${flag(reads.first)}, kReadsLast = ${flag(reads.last)};
+${byCase(c`lctx_factor`, c`float`, pairArguments, called("lctx_factor"), c`0.0f`)}${byCase(c`lctx_factor_slope`, c`float`, pairArguments, called("lctx_factor_slope"), c`0.0f`)}
 ${turnsText(node.regions.map(({ turn }) => turn))}`;
   const asks = inner !== null || reads.first || reads.last;
-  return { weight, block: asks ? weight.block!.size : null, inner: inner !== null, reads, more, text };
+  return {
+    weight,
+    block: asks ? weight.block!.size : null,
+    inner: inner !== null,
+    reads,
+    more,
+    cases: chosen,
+    factors,
+  };
 }

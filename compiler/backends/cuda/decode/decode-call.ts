@@ -10,7 +10,7 @@ import { someExpr } from "../../../ir/expr.ts";
 import type { AttentionNode } from "../../../ir/graph.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPairs, type CudaPairs } from "../attention/pairs.ts";
-import { shapeOf, type AttentionShape } from "../attention/shape.ts";
+import { shapeOf, weighing, type AttentionShape } from "../attention/shape.ts";
 import { sinkText } from "../attention/sink.ts";
 import { elementBytes, elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
@@ -88,6 +88,8 @@ function paddedOf({ depth, width }: AttentionShape, element: AttentionElement): 
 
 /** Why a node cannot take this path, or null. */
 export function decodeRefusal(node: AttentionNode, element: AttentionElement): string | null {
+  const more = weighing(node);
+  if (more !== null) return more;
   const shape = shapeOf(node);
   if (tilesOf(node, element, paddedOf(shape, element)) !== null) return null;
   return `${node.regions.length} rotation regions of head size ${shape.depth} do not fit in shared memory`;
@@ -168,7 +170,8 @@ export function attentionDecodeCall(
   const shape = shapeOf(node);
   const padded = paddedOf(shape, element);
   const tiles = tilesOf(node, element, padded);
-  if (tiles === null) throw new Error(`${node.site}: ${decodeRefusal(node, element)}`);
+  const refusal = decodeRefusal(node, element);
+  if (tiles === null || refusal !== null) throw new Error(`${node.site}: ${refusal}`);
   const core = 2 * node.regions.length + 1;
   const pairs = cudaPairs(node, facts, core);
   const afterTables = core + node.buffers.length;

@@ -82,7 +82,7 @@ class WeightedPlan {
     return c`${plan.prelude(kernel, c``)}
 constexpr bool kByQuery = ${flag(of.byQuery)}, kBackward = ${flag(of.backward)};
 constexpr int kSpan = ${span.keys}, kChunks = ${span.chunks}, kBlocks = ${span.blocks}, kBlockKeys = ${span.block};
-${this.weighing.text}${weightedTilesText(plan.element)}`;
+${this.weighing.cases}${this.weighing.factors}${weightedTilesText(plan.element)}`;
   }
 
   /** Columns to try: turned queries are made anew for each block of keys, so tiles of far more keys than a block waste work. */

@@ -14,6 +14,7 @@ import { binsPerElement, sumBinsText } from "../attention/trained-tables.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { cudaPairs, type AnyAttention, type CudaPairs } from "../attention/pairs.ts";
 import { shapeOf, type AttentionShape } from "../attention/shape.ts";
+import { weighingOf } from "../attention/weighing.ts";
 import { blockWordsText, wordThreads } from "./backward-blocks-text.ts";
 import { finishText, prepareText, preparedRows } from "./backward-rows-text.ts";
 import { backwardLayout, backwardLimit, backwardTile } from "./backward-shape.ts";
@@ -25,9 +26,11 @@ import {
   forwardTile,
   mostRegions,
   mostShared,
+  type ForwardOptions,
   type HeadShape,
 } from "./forward-shape.ts";
 import { forwardText } from "./forward-text.ts";
+import { levelsLimit, levelsOf, levelsRefusal } from "./levels-shape.ts";
 import { risesSteadily, splitPositions } from "./score-forms.ts";
 import type { Sm90Element } from "./ptx.ts";
 import { range } from "./wgmma.ts";
@@ -37,13 +40,20 @@ export function sm90Refusal(node: AnyAttention): string | null {
   const own = shapeOf(node);
   const { depth, width } = own;
   const regions = node.regions.length;
+  const backward = node.kind === "attention-gradient";
   const forward = regions === 1 ? forwardLimit : forwardRegionsLimit;
-  const limit = node.kind === "attention" ? forward : backwardLimit;
+  const limit = node.weight !== null ? levelsLimit : backward ? backwardLimit : forward;
+  if (node.regions.some(({ turn }) => turn !== null)) return "queries turned by blocks of keys";
+  if (node.weight !== null) {
+    const refusal = levelsRefusal(node, backward);
+    if (refusal !== null) return refusal;
+    if (regions > 1) return "a weight over several rotation regions";
+  }
   if (regions > mostRegions) return `more than ${mostRegions} rotation regions`;
   if (node.prepended !== null) return "keys before the text";
   if (depth % 16 !== 0 || width % 16 !== 0) return "a head size that is no multiple of 16";
   if (Math.max(depth, width) > limit) return `a head size over ${limit}`;
-  if (node.kind === "attention-gradient" && regions > 2) {
+  if (backward && regions > 2) {
     const shape = headShape(own);
     const { sharedBytes } = backwardLayout(shape, backwardTile(shape), regions);
     if (sharedBytes > mostShared) return `${regions} rotation regions of this head size`;
@@ -73,6 +83,7 @@ interface Plan {
   /** Which blocks are seen hangs on the head. */
   readonly byHead: boolean;
   readonly regions: number;
+  readonly levels: ForwardOptions["levels"];
   /** Buffers of operands: queries and keys of each region, values and tables. */
   readonly operands: number;
 }
@@ -83,7 +94,13 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
   const own: AttentionShape = shapeOf(node);
   const regions = node.regions.length;
   const core = 2 * regions + 1;
-  const pairs = cudaPairs({ ...node, score: splitPositions(node.score) }, facts, core, regions > 1);
+  const weighing = node.weight === null ? null : weighingOf(node);
+  const pairs = cudaPairs(
+    { ...node, score: splitPositions(node.score), more: weighing?.more ?? [] },
+    { ...facts, ...facts.counted },
+    core,
+    regions > 1,
+  );
   const read = new Set<number>();
   const visible = [node.mask, ...node.regions.map(({ when }) => when)];
   for (const e of visible)
@@ -102,6 +119,7 @@ function planOf(node: AnyAttention, facts: BlockFacts, element: Sm90Element, len
     sparse: pairs.asksAny && (read.size === 0 || [...read].some((n) => node.buffers[n]!.kind !== "input")),
     byHead: visible.some((e) => someExpr(e, (part) => part.kind === "index" && part.name === "h")),
     regions,
+    levels: weighing === null ? null : { ...levelsOf(node)!, cases: weighing.cases },
     operands: core + node.buffers.length,
   };
 }
@@ -171,10 +189,11 @@ export function sm90ForwardCall(
   lengths?: Lengths,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, operands, regions } = plan;
+  const { shape, queries, keys, pairs, looksUp, levels, operands, regions } = plan;
   const masked = node.mask.kind !== "constant" || regions > 1;
   const steady = pairs.scored && risesSteadily(node.score);
-  const tile = forwardTile(shape, masked, looksUp || pairs.scored);
+  const tile =
+    levels === null ? forwardTile(shape, masked, looksUp || pairs.scored) : forwardTile(shape, true, true);
   const layout = forwardLayout(shape, tile, regions);
   const entry = c`lctx_attention_forward`;
   const tiles = product("batch", shape.heads, ["ceil-div", queries, tile.rows]);
@@ -192,6 +211,7 @@ export function sm90ForwardCall(
           pairs,
           looksUp,
           steady,
+          levels,
         }),
       ),
     ],
@@ -230,9 +250,9 @@ export function sm90BackwardCall(
   ordered = true,
 ): CudaCall {
   const plan = planOf(node, facts, element, lengths);
-  const { shape, queries, keys, pairs, looksUp, sparse, operands, regions } = plan;
+  const { shape, queries, keys, pairs, looksUp, sparse, levels, operands, regions } = plan;
   const { heads, groups, d, e } = shape;
-  const tile = backwardTile(shape);
+  const tile = backwardTile(shape, levels !== null);
   const layout = backwardLayout(shape, tile, regions);
   const steps: LaunchSize = ["ceil-div", queries, tile.rows];
   const padded = product(steps, tile.rows);
@@ -291,7 +311,7 @@ export function sm90BackwardCall(
     source(prepare, prepareText({ entry: prepare, ...rows })),
     source(
       gradient,
-      backwardText({ entry: gradient, regions, pairs, looksUp, sparse, ordered, trains, ...rows }),
+      backwardText({ entry: gradient, regions, pairs, looksUp, sparse, ordered, trains, levels, ...rows }),
     ),
     source(finish, finishText({ entry: finish, ...rows })),
     ...(bins.length > 0 ? [source(sum, c`${scalarPrelude("accurate")}${sumBinsText(sum)}`)] : []),

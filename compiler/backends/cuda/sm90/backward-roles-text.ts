@@ -55,7 +55,7 @@ LCTX_DEVICE int lctx_top_step(const lctx_pairs &p, int b, int h, int k0, int key
 `;
 
 /** The warp that loads: keys and values once, then for each region and head of the group the steps of queries that see them. */
-export function loaderText({ shape, regions, tile, sparse }: BackwardOptions): Fragment {
+export function loaderText({ shape, regions, tile, sparse, levels }: BackwardOptions): Fragment {
   const { heads, groups, d, e } = shape;
   const layout = backwardLayout(shape, tile, regions);
   const several = regions > 1;
@@ -125,7 +125,7 @@ ${sparse ? c`      const u32 seen_row = (${when(c`(region * batch + b)`, c`b`)} 
           const int m = place > top ? place : top - place, q0 = start + m * ${tile.rows}, full1 = q0 + ${tile.rows - 1};
           const int q1 = min(full1, start + queries - 1);
           ${taken}
-          const bool open = some && k1 < keys && full1 == q1 && lctx_all(p, b, h, q0, q1, k0, k1);
+          const bool open = some && k1 < keys && full1 == q1 && ${levels === null ? c`lctx_all` : c`lctx_far`}(p, b, h, q0, q1, k0, k1);
           u32 some_steps = __ballot_sync(0xffffffffu, some);
           const u32 open_steps = __ballot_sync(0xffffffffu, open);
           while (some_steps || (end && found >= 0) || (end && !opened)) {

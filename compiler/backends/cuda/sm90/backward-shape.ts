@@ -2,7 +2,8 @@
 import type { Fragment } from "../../../ir/kernel.ts";
 import type { CudaPairs } from "../attention/pairs.ts";
 import type { Sm90Element } from "./ptx.ts";
-import { chunks, type HeadShape } from "./forward-shape.ts";
+import { chunks, type ForwardOptions, type HeadShape } from "./forward-shape.ts";
+import { levelsBytes } from "./levels-shape.ts";
 
 export interface BackwardTile {
   /** Keys of a block: 64 for each of two warpgroups. */
@@ -11,15 +12,17 @@ export interface BackwardTile {
   readonly rows: number;
   readonly stages: number;
   readonly registers: readonly [number, number];
+  /** A softmax of two levels: warps tell one another what they know of blocks of keys. */
+  readonly levels: boolean;
 }
 
 /** Largest size of queries, keys and values that the kernel takes. */
 export const backwardLimit = 128;
 
-export function backwardTile({ d, e }: HeadShape): BackwardTile {
-  const small = Math.max(d, e) <= 64;
+export function backwardTile({ d, e }: HeadShape, levels = false): BackwardTile {
+  const small = Math.max(d, e) <= 64 && !levels;
   // With fewer than 240 registers the products of the larger tiles would wait for one another.
-  return { keys: 128, rows: small ? 128 : 64, stages: 2, registers: small ? [40, 232] : [24, 240] };
+  return { keys: 128, rows: small ? 128 : 64, stages: 2, registers: small ? [40, 232] : [24, 240], levels };
 }
 
 export interface BackwardLayout {
@@ -33,6 +36,8 @@ export interface BackwardLayout {
   readonly slope: number;
   readonly gradient: number;
   readonly rows: number;
+  /** Numbers of blocks, of each warpgroup. */
+  readonly levels: number;
   readonly barriers: number;
   /** Barriers of keys, one a region; an even number. */
   readonly keyBarriers: number;
@@ -64,7 +69,8 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile, regions 
   const slope = out + tile.stages * outBytes;
   const gradient = slope + 2 * slopeBytes;
   const rows = gradient + 2 * gradientBytes;
-  const barriers = rows + tile.stages * 2 * tile.rows * 4;
+  const levels = rows + tile.stages * 2 * tile.rows * 4;
+  const barriers = levels + (tile.levels ? 2 * levelsBytes : 0);
   // Keys and values; four a stage; three for each share of query gradients. Then notes: steps, shares, work.
   const keyBarriers = 2 * Math.ceil(regions / 2);
   const notes = barriers + 8 * (keyBarriers + 4 * tile.stages + 6);
@@ -79,6 +85,7 @@ export function backwardLayout({ d, e }: HeadShape, tile: BackwardTile, regions 
     slope,
     gradient,
     rows,
+    levels,
     barriers,
     keyBarriers,
     notes,
@@ -114,4 +121,6 @@ export interface BackwardOptions {
   readonly sparse: boolean;
   /** Tables get gradients. */
   readonly trains: boolean;
+  /** A softmax of two levels, with the text of its cases; null: one softmax over the row. */
+  readonly levels: ForwardOptions["levels"];
 }

@@ -5,6 +5,8 @@ import { adderText, loaderText, topText, turnText } from "./backward-roles-text.
 import { blocksBeforeText } from "./backward-blocks-text.ts";
 import { backwardLayout, type BackwardOptions } from "./backward-shape.ts";
 import { blockRangesText, writeRowsText } from "./forward-rows-text.ts";
+import { levelsBackwardText } from "./levels-backward-text.ts";
+import { levelsBytes } from "./levels-shape.ts";
 import { ptxText } from "./ptx.ts";
 import { pick, regionNames } from "./region-names.ts";
 import { productText, waitText } from "./wgmma.ts";
@@ -73,7 +75,7 @@ ${loop(true)}}
  * keys, so the first block that works waits for none, whatever the order of its steps.
  */
 export function backwardText(options: BackwardOptions): Fragment {
-  const { entry, shape, regions, tile, element, scale, pairs, sparse, trains } = options;
+  const { entry, shape, regions, tile, element, scale, pairs, sparse, trains, levels } = options;
   const trained: TrainedText = trainedText(pairs, trains ? "score" : null);
   /** The products of key gradients run on while the next step starts, where registers allow. */
   const runsOn = tile.rows === 64 && !trains;
@@ -86,6 +88,18 @@ export function backwardText(options: BackwardOptions): Fragment {
   const bars = 8 * layout.keyBarriers;
   const count = rows / 2;
   const shared = rows === 64;
+  const takeSlopes =
+    levels === null
+      ? c`      if (flags & 1)
+        lctx_guarded_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own${shares}, keys, start + queries - 1);
+      else
+        lctx_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own${shares});
+`
+      : c`      if (flags & 1)
+        lctx_near_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, (const float *)(powers_at - quad), levels, b, step.y, q, k0 + own, keys, start + queries - 1);
+      else
+        lctx_far_slopes(s, dp, powers_at + ${rows / 2}, (const float *)(powers_at - quad), levels);
+`;
   const free = (bar: Fragment): Fragment => c`__syncwarp();
       if (lane < LCTX_ARRIVING) lctx_arrive(${bar});`;
   return c`${ptxText(element)}
@@ -96,7 +110,7 @@ ${productText({ name: c`lctx_query_product`, columns: 2 * layout.gradientCount, 
 ${waitText(c`lctx_pairs_first`, count, 1)}${waitText(c`lctx_pairs_done`, count, 0)}
 ${waitText(c`lctx_query_first`, layout.gradientCount, 1)}
 ${waitText(c`lctx_values_done`, e / 2, 0)}${d === e ? c`#define lctx_keys_done lctx_values_done` : waitText(c`lctx_keys_done`, d / 2, 0)}
-${pairs.functions}${trains ? trained.functions : c``}${blockRangesText}${sparse ? blocksBeforeText : c``}${turnText(options)}${topText(options)}${slopesText(options)}
+${pairs.functions}${trains ? trained.functions : c``}${blockRangesText}${sparse ? blocksBeforeText : c``}${turnText(options)}${topText(options)}${levels === null ? slopesText(options) : c`${levels.cases}${levelsBackwardText(levels, options)}`}
 ${writeRowsText(c`lctx_write_values`, e)}${d === e ? c`#define lctx_write_keys lctx_write_values` : writeRowsText(c`lctx_write_keys`, d)}
 #define KEYS_FULL${when(c`(n)`)} (bars${when(c` + 8 * (n)`)})
 #define QUERY_FULL(n) (bars + ${bars} + 8 * (n))
@@ -176,7 +190,12 @@ ${
 `
     : c``
 }
-    u32 phase = 0, share_phase = 1;
+${
+  levels === null
+    ? c``
+    : c`    const lctx_levels levels = lctx_start_levels((float *)(base + ${layout.levels} + worker * ${levelsBytes}), thread, 2 + worker);
+`
+}    u32 phase = 0, share_phase = 1;
     float s[${count}], dp[${count}], dq[${layout.gradientCount}];
     u32 w[${rows / 4}], ds[${rows / 4}];${when(c`
 #pragma unroll 1
@@ -223,11 +242,7 @@ ${
 }      lctx_pairs_done(dp);
       const float2 *powers_at = (const float2 *)(base + ${layout.rows} + at * ${8 * rows}) + quad;
       const int q = start + step.x * ${rows} + 2 * quad;
-      if (flags & 1)
-        lctx_guarded_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own${shares}, keys, start + queries - 1);
-      else
-        lctx_slopes(p, s, dp, powers_at, powers_at + ${rows / 2}, b, step.y, q, k0 + own${shares});
-#pragma unroll
+${takeSlopes}#pragma unroll
       for (int i = 0; i < ${rows / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
 #pragma unroll
       for (int i = 0; i < ${rows / 4}; i++) ds[i] = lctx_pack(dp[2 * i], dp[2 * i + 1]);

@@ -1,6 +1,7 @@
 /** Tile sizes of the forward kernel and where its tiles lie in shared memory. */
 import type { Fragment } from "../../../ir/kernel.ts";
 import type { CudaPairs } from "../attention/pairs.ts";
+import type { Levels } from "./levels-shape.ts";
 import type { Sm90Element } from "./ptx.ts";
 
 /** What a kernel is generated for. */
@@ -115,4 +116,6 @@ export interface ForwardOptions {
   readonly looksUp: boolean;
   /** The score is the logit plus a(h) + b(h) · (k − q). */
   readonly steady: boolean;
+  /** A softmax of two levels, with the text of its cases; null: one softmax over the row. */
+  readonly levels: (Levels & { readonly cases: Fragment }) | null;
 }

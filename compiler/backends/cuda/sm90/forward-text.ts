@@ -2,6 +2,7 @@
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { sinkText } from "../attention/sink.ts";
 import { blockRangesText, keyText, scoresText, softmaxText, writeRowsText } from "./forward-rows-text.ts";
+import { levelsForwardText } from "./levels-forward-text.ts";
 import { pick, regionNames } from "./region-names.ts";
 import { chunks, forwardLayout, type ForwardOptions } from "./forward-shape.ts";
 import { ptxText } from "./ptx.ts";
@@ -24,7 +25,7 @@ import { productText, range, waitText } from "./wgmma.ts";
  * when the warps come upon the keys of the region after it, loaded before the wait. Hence the ring of two or more.
  */
 export function forwardText(options: ForwardOptions): Fragment {
-  const { entry, shape, regions, tile, element, pairs } = options;
+  const { entry, shape, regions, tile, element, pairs, levels } = options;
   const { heads, groups, d, e } = shape;
   const layout = forwardLayout(shape, tile, regions);
   const [s, o] = [tile.keys / 2, e / 2];
@@ -59,11 +60,23 @@ export function forwardText(options: ForwardOptions): Fragment {
                 const u32 to = shared + ${layout.query} + query_at * ${layout.queryBytes};${when(c`
                 const lctx_map &map = ${queryMap};`)}
         ${loads(several ? c`map` : c`queries_map`, c`to`, d, tile.rows, c`QUERY_FULL(query_at)`, c`LCTX_READ_ONCE`)}`;
+  const firstKey = c`((note) >> ${low}) * ${tile.keys} + 2 * quad`;
+  const takeScores =
+    levels === null
+      ? c`#define LCTX_TAKE_SCORES(note)                                                                  \
+  if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ${firstKey}, keys); \
+  else lctx_scores(p, s, b, h, q0, q1, ${firstKey});                       \
+  lctx_weights(s, x);
+`
+      : c`#define LCTX_TAKE_SCORES(note)                                                                  \
+  if ((note) & 1) lctx_near_weights(p, s, x, b, h, q0, q1, ${firstKey}, keys); \
+  else lctx_far_weights(s, x);
+`;
   return c`${ptxText(element)}
 ${productText({ name: c`lctx_logits`, columns: tile.keys, left: "rows", right: "rows" }, element)}
 ${productText({ name: c`lctx_values`, columns: e, left: "registers", right: "columns" }, element)}
 ${waitText(c`lctx_logits_done`, s, 0)}${waitText(c`lctx_logits_first`, s, 1)}${waitText(c`lctx_values_done`, o, 0)}
-${keyText}${pairs.functions}${pairs.sinks ? sinkText : c``}${blockRangesText}${scoresText(options)}${softmaxText(options)}${writeRowsText(c`lctx_write_rows`, e)}
+${keyText}${pairs.functions}${pairs.sinks ? sinkText : c``}${blockRangesText}${levels === null ? scoresText(options) : c``}${softmaxText(options)}${levels === null ? c`` : c`${levels.cases}${levelsForwardText(levels, tile)}`}${writeRowsText(c`lctx_write_rows`, e)}
 #define QUERY_FULL(n) (bars + 8 * (n))
 #define QUERY_FREE(n) (bars + ${8 * queryStages} + 8 * (n))
 #define KEY_FULL(n) (bars + ${16 * queryStages} + 8 * (n))
@@ -152,7 +165,7 @@ ${when(c`      p.region = 0;
         const bool end = from == LCTX_NO_BLOCK;
         const int block = from + lane, k0 = block * ${tile.keys}, k1 = k0 + ${tile.keys - 1};
         const bool some = !end && lctx_within(ranges, block)${pairs.asksAny ? c` && lctx_any(p, b, h, q0, q1, k0, min(k1, keys - 1))` : c``};
-        const bool open = some && k1 < keys && lctx_all(p, b, h, q0, q1, k0, k1);
+        const bool open = some && k1 < keys && ${levels === null ? c`lctx_all` : c`lctx_far`}(p, b, h, q0, q1, k0, k1);
           u32 some_blocks = __ballot_sync(0xffffffffu, some);
           const u32 open_blocks = __ballot_sync(0xffffffffu, open);
           while (some_blocks || (end && found >= 0) || (end && !opened)) {
@@ -239,11 +252,7 @@ ${loadQueries}              }
 #define LCTX_FREE(bar)                                                                          \
   __syncwarp();                                                                                 \
   if (lane < LCTX_ARRIVING) lctx_arrive(bar);
-#define LCTX_TAKE_SCORES(note)                                                                  \
-  if ((note) & 1) lctx_guarded_scores(p, s, b, h, q0, q1, ((note) >> ${low}) * ${tile.keys} + 2 * quad, keys); \
-  else lctx_scores(p, s, b, h, q0, q1, ((note) >> ${low}) * ${tile.keys} + 2 * quad);                       \
-  lctx_weights(s, x);
-#define LCTX_PACK_WEIGHTS                                                                       \
+${takeScores}#define LCTX_PACK_WEIGHTS                                                                       \
   _Pragma("unroll") for (int i = 0; i < ${tile.keys / 4}; i++) w[i] = lctx_pack(s[2 * i], s[2 * i + 1]);
     if (some) {
       lctx_wait(KEY_FULL(at), phase);
