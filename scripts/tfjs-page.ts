@@ -1,6 +1,7 @@
 /** Writes docs/targets/tfjs.md: its text from tfjs.text.md, and the tables that results beside it say. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { NodeKind } from "../compiler/ir/graph.ts";
 
 /** What came out for one example on both targets. */
 export interface ExampleComparison {
@@ -25,7 +26,7 @@ export interface SupportResults {
 }
 
 /** What each kind of node is to people. */
-const words: Readonly<Record<string, string>> = {
+const words: Readonly<Record<Exclude<NodeKind, "input" | "parameter" | "result" | "hole">, string>> = {
   map: "pointwise expressions, dropout",
   reduce: "sums, maxima, minima over axes",
   contract: "products over named axes",
@@ -50,7 +51,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /** Kinds of nodes that compute something, in the order of the table. */
-export const computingKinds = Object.keys(words);
+export const computingKinds = Object.keys(words) as (keyof typeof words)[];
 
 function supportTable(results: Readonly<Record<string, SupportResults>>): readonly string[] {
   const backends = Object.keys(results);
@@ -67,7 +68,7 @@ function supportTable(results: Readonly<Record<string, SupportResults>>): readon
     `| --- | --- |${" --- |".repeat(backends.length)}`,
     ...computingKinds.map(
       (kind) =>
-        `| \`${kind}\` | ${words[kind]!} | ${backends.map((name) => cell(results[name]!, kind)).join(" | ")} |`,
+        `| \`${kind}\` | ${words[kind]} | ${backends.map((name) => cell(results[name]!, kind)).join(" | ")} |`,
     ),
   ];
 }
