@@ -2,7 +2,15 @@
  * Trains examples for 20 steps on the cpu target and on tfjs:wasm and writes both losses and speeds to
  * docs/targets/tfjs-examples.json: `npm run compare:tfjs -- alibi moby-dick` does some, without names it does all.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { format } from "prettier";
@@ -18,6 +26,10 @@ const path = join(root, "docs/targets/tfjs-examples.json");
 /** Spec of each example that trains, by name. */
 const specs: ReadonlyMap<string, string> = new Map([
   ...methodNames(root).map((name) => [name, trainedSpec(`examples/${name}/spec.lctx`)] as const),
+  ["passkey", "examples/passkey/spec.lctx"],
+  ...readdirSync(join(root, "examples/patterns"))
+    .filter((name) => name.endsWith(".lctx"))
+    .map((name) => [`patterns/${basename(name, ".lctx")}`, `examples/patterns/${name}`] as const),
   ["moby-dick", "examples/moby-dick.lctx"],
 ]);
 

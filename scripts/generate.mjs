@@ -29,6 +29,8 @@ async function outputs(areas) {
   }
   const methods = await load("scripts/methods-page.ts");
   files["docs/methods.md"] = methods.printMethods(root);
+  const tfjs = await load("scripts/tfjs-page.ts");
+  files["docs/targets/tfjs.md"] = tfjs.printTfjsPage(root);
   return files;
 }
 

@@ -44,8 +44,8 @@ function ranked(found: readonly number[], body: (k: number) => number): readonly
   });
 }
 
-const plain = { reads: "", of: () => true } as const;
-const always = { reads: "", of: () => true } as const;
+/** A truth of every pair and block. */
+const everywhere = { reads: "", of: () => true } as const;
 
 /** A set over the candidates: words of 32 members, [batch, rows, heads, words] without what is shared. */
 export function select(of: Selection, run: Run, given: SelectionTensors): tf.Tensor {
@@ -57,7 +57,7 @@ export function select(of: Selection, run: Run, given: SelectionTensors): tf.Ten
   const at = new Place(run, given.tables, given.batchedTables, { start, count: rows });
   const whole: Range = { first: 0, last: candidates - 1 };
   tf.tidy(() => {
-    const core = { scale: of.scale, mask: plain, any: always, all: always, regions: [] };
+    const core = { scale: of.scale, mask: everywhere, any: everywhere, all: everywhere, regions: [] };
     const pairs =
       given.query === null || given.key === null
         ? null
@@ -107,7 +107,7 @@ function choose(
   of: Selection,
   tile: Tile,
   at: Place,
-  of_: {
+  extents: {
     readonly start: number;
     readonly heads: number;
     readonly candidates: number;
@@ -118,7 +118,7 @@ function choose(
   bodies: ArrayLike<number>,
   out: Int32Array,
 ): void {
-  const { start, heads, candidates, words, rows, first } = of_;
+  const { start, heads, candidates, words, rows, first } = extents;
   for (let b = 0; b < at.batch; b++)
     for (let h = 0; h < heads; h++)
       for (let row = 0; row < tile.rows; row++) {
@@ -139,7 +139,7 @@ function choose(
           of.choose === "top"
             ? ranked(others, body).slice(0, Math.max(0, Math.ceil(limit - forced.size)))
             : others.filter((k) => body(k) > limit);
-        const word = (((b * rows + first + row) * heads + h) * words) | 0;
+        const word = ((b * rows + first + row) * heads + h) * words;
         for (const k of [...forced, ...taken]) {
           const place = word + Math.floor(k / wordMembers);
           out[place] = out[place]! | (1 << (k % wordMembers));

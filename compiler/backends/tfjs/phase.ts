@@ -116,8 +116,10 @@ function withDisposal(
 ): readonly Fragment[] {
   const kept = new Set([...outputs].map((node) => variables.get(node)?.text));
   const last = new Map<string, number>();
-  statements.forEach(({ made, reads }, n) => {
-    for (const [node, name] of variables) if (madeBy(node) === made) last.set(name.text, n);
+  const made = new Map<Node, Fragment[]>();
+  for (const [node, name] of variables) made.set(madeBy(node), [...(made.get(madeBy(node)) ?? []), name]);
+  statements.forEach(({ made: node, reads }, n) => {
+    for (const name of made.get(node) ?? []) last.set(name.text, n);
     for (const node of reads) {
       const name = variables.get(node);
       if (name !== undefined) last.set(name.text, n);

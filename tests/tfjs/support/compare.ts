@@ -94,7 +94,7 @@ export const graphDifferences = (
       if (shape.join() !== want.shape.join()) return [`${output} has shape [${shape}] for [${want.shape}]`];
       const largest = want.data.reduce(
         (most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most),
-        1e-3,
+        0.05,
       );
       const bad = want.data.findIndex(
         (x, n) => x !== data[n] && !(Math.abs(x - data[n]!) <= tolerance * largest),
