@@ -87,9 +87,12 @@ for (const seed of values.seeds.split(",").map(Number)) {
     found.filter((each) => each.seed === seed),
     scale,
   );
-  for (const { says, target, value, holds } of judged) {
+  for (const { method, says, target, value, holds } of judged) {
     const word = holds === null ? "not measured" : holds ? "holds" : "does not hold";
-    console.log(`  ${says.padEnd(48)} ${percent(value).padStart(9)}  ${target.padEnd(8)}  ${word}`);
-    if (value !== null) write({ what: "criterion", seed, says, target, value, holds });
+    console.log(
+      `  ${`${method ?? "model"}: ${says}`.padEnd(48)} ${percent(value).padStart(9)}  ${target.padEnd(8)}  ${word}`,
+    );
+    if (value !== null)
+      write({ what: "criterion", seed, ...(method === null ? {} : { method }), says, target, value, holds });
   }
 }

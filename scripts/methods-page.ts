@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Item } from "../grammar/ast.ts";
 import { parseFile } from "../grammar/parse.ts";
+import { printMethodsTable, type MethodRow } from "./methods-table.ts";
 
 /** Kinds of definitions, the first that an example uses is what it is about. */
 const kinds = ["attention", "adapter", "rotation"] as const;
@@ -77,6 +78,19 @@ function row(root: string, name: string, definitions: readonly Definition[]): st
   return `| [${title}](../examples/${name}/README.md) | ${links} | ${lines} | ${bitsPerByte?.toFixed(2) ?? "none"} | ${steps} | [${picture.replace(".png", "")}](../examples/${name}/${picture}) | ${source} |`;
 }
 
+/** The methods of the table of what was run: those that choose, share out or group their keys. */
+const tabled = ["sink-window", "landmark", "longheads", "shifted-sparse", "seer-gate", "vertical-slash"];
+
+function tableRow(root: string, name: string, definitions: readonly Definition[]): MethodRow {
+  const folder = join(root, "examples", name);
+  const read = (file: string): string => readFileSync(join(folder, file), "utf8");
+  const own = definitionsIn(root, `examples/${name}/spec.lctx`);
+  const used = own.length > 0 ? own : usedBy(read("spec.lctx"), definitions);
+  const { bitsPerByte, steps } = JSON.parse(read("expected.json")) as Expected;
+  const cpu = `trains ${steps} steps${bitsPerByte === null ? "" : `, ${bitsPerByte.toFixed(2)} bits per byte`}`;
+  return { name, lines: used.reduce((total, each) => total + each.lines, 0), cpu };
+}
+
 /** What runs of a method that chooses its keys: a row of the second table, null for other methods. */
 function chosenRow(root: string, name: string): string | null {
   const folder = join(root, "examples", name);
@@ -110,6 +124,16 @@ export function printMethods(root: string): string {
     "| method | definition | lines | bits per byte | steps | picture | source |",
     "| --- | --- | --: | --: | --: | --- | --- |",
     ...rows,
+    "",
+    "## What was run",
+    "",
+    "From the examples and the JSON lines of [`bench/results`](../bench/results). `behaviour` is what a small model that finds",
+    "things in text shows ([`bench/behaviour`](../bench/behaviour), `npm run behaviour`), as shares or as changes of the loss.",
+    "",
+    ...printMethodsTable(
+      root,
+      tabled.map((name) => tableRow(root, name, definitions)),
+    ),
     "",
     "## Methods that choose their keys",
     "",

@@ -198,6 +198,8 @@ export interface Found {
 }
 
 export interface Criterion {
+  /** The example whose method it is about; null: the model itself. */
+  readonly method: string | null;
   readonly says: string;
   readonly target: string;
   /** Null: something was not measured. */
@@ -214,11 +216,12 @@ export function criteria(found: readonly Found[], { trained, long, far }: Scale)
   const excess = (one: Found | undefined, other: Found | undefined): number | null =>
     one === undefined || other === undefined ? null : one.loss / other.loss - 1;
   const judged = (
+    method: string | null,
     says: string,
     value: number | null,
     target: string,
     holds: (value: number) => boolean,
-  ): Criterion => ({ says, target, value, holds: value === null ? null : holds(value) });
+  ): Criterion => ({ method, says, target, value, holds: value === null ? null : holds(value) });
   const atLeast = (bound: number) => (value: number) => value >= bound;
   const atMost = (bound: number) => (value: number) => value <= bound;
   const loss = (run: string, label: string): Found | undefined => get(run, label, null, long);
@@ -228,40 +231,58 @@ export function criteria(found: readonly Found[], { trained, long, far }: Scale)
   ];
   return [
     judged(
+      null,
       `plain at ${trained}: passkey`,
       match("base", "plain", "passkey", trained),
       "≥ 95 %",
       atLeast(0.95),
     ),
-    judged(`plain at ${far}: passkey`, match("base", "plain", "passkey", far), "< 20 %", (v) => v < 0.2),
     judged(
-      `LongHeads at ${far}: passkey`,
+      null,
+      `plain at ${far}: passkey`,
+      match("base", "plain", "passkey", far),
+      "< 20 %",
+      (v) => v < 0.2,
+    ),
+    judged(
+      "longheads",
+      `passkey at ${far}`,
       match("base", "long-heads", "passkey", far),
       "≥ 95 %",
       atLeast(0.95),
     ),
     judged(
-      `LongHeads, shared keys, at ${far}: passkey`,
+      "longheads",
+      `passkey at ${far}, shared keys`,
       match("base-gqa", "long-heads", "passkey", far),
       "≥ 95 %",
       atLeast(0.95),
     ),
-    judged(`Landmark at ${far}: passkey`, match("landmark", "far", "passkey", far), "≥ 90 %", atLeast(0.9)),
     judged(
-      "shifted groups over dense tuning: loss",
+      "landmark",
+      `passkey at ${far} with 4 blocks`,
+      match("landmark", "far", "passkey", far),
+      "≥ 90 %",
+      atLeast(0.9),
+    ),
+    judged(
+      "shifted-sparse",
+      "loss over dense tuning",
       excess(loss("tuned-shifted", "dense"), loss("tuned-full", "dense")),
       "≤ +3 %",
       atMost(0.03),
     ),
-    judged("gate, 75 % of tiles left out: loss", gate, "≤ +2 %", atMost(0.02)),
+    judged("seer-gate", "loss without 75 % of tiles", gate, "≤ +2 %", atMost(0.02)),
     judged(
-      "gate less mean-pooling: loss",
+      "seer-gate",
+      "loss less that of mean-pooling",
       gate === null || pool === null ? null : gate - pool,
       "< 0 %",
       (value) => value < 0,
     ),
     judged(
-      "vertical and slash, 15 % of pairs: loss",
+      "vertical-slash",
+      "loss with 15 % of pairs",
       excess(loss("long", "vertical-slash"), loss("long", "dense")),
       "≤ +2 %",
       atMost(0.02),

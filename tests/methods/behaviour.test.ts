@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { criteria, scales, workOf, type Found } from "../../bench/behaviour/jobs.ts";
+import { behaviourOf, figureOf, type ResultLine } from "../../scripts/methods-table.ts";
 import { checkFile, root } from "../support/check-text.ts";
 
 const folder = join(root, "bench/behaviour");
@@ -47,8 +48,30 @@ describe("behaviour runs", () => {
     const worse = measures.map((found) => ({ ...found, loss: found.label === "gate" ? 1.2 : found.loss }));
     const failing = criteria(worse, scale).filter(({ holds }) => holds === false);
     expect(failing.map(({ says }) => says)).toEqual([
-      "gate, 75 % of tiles left out: loss",
-      "gate less mean-pooling: loss",
+      "loss without 75 % of tiles",
+      "loss less that of mean-pooling",
     ]);
+  });
+});
+
+describe("the table of methods", () => {
+  const line = (seed: number, value: number, holds: boolean): ResultLine => {
+    return { method: "landmark", what: "criterion", scale: "full", says: "passkey", value, holds, seed };
+  };
+
+  it("says what seeds found, the newest run of each, or that nobody ran it", () => {
+    expect(behaviourOf("landmark", [])).toBe("not run");
+    expect(behaviourOf("longheads", [line(1, 1, true)])).toBe("not run");
+    expect(behaviourOf("landmark", [line(1, 0.5, false), line(1, 0.95, true)])).toBe(
+      "passkey 95.0 %, holds (1 seed)",
+    );
+    const seeds = [line(1, 0.95, true), line(2, 0.85, false), line(3, 1, true)];
+    expect(behaviourOf("landmark", seeds)).toBe("passkey 85.0 to 100.0 %, holds for 2 (3 seeds)");
+    const figures: ResultLine[] = [
+      { method: "landmark", what: "kernel", figure: "0.7" },
+      { method: "landmark", what: "kernel", figure: "0.8 of dense" },
+    ];
+    expect(figureOf("landmark", "kernel", figures)).toBe("0.8 of dense");
+    expect(figureOf("landmark", "cuda", figures)).toBe("not run");
   });
 });
