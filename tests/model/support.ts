@@ -26,7 +26,13 @@ function libraryEnvironment(path: readonly string[]): Environment {
 
 export function environmentOf(file: AstFile, prelude = true): Environment {
   const names = new Map<string, Definition>();
-  const environment: Environment = { file, names, prelude: new Map(), library: () => new Map(), readBeside: () => null };
+  const environment: Environment = {
+    file,
+    names,
+    prelude: new Map(),
+    library: () => new Map(),
+    readBeside: () => null,
+  };
   for (const item of file.items) {
     if ("name" in item) names.set(item.name.text, { name: item.name.text, item, environment });
     if (item.kind === "pretrained")

@@ -56,7 +56,9 @@ export function shapeOf(node: ShapedPairs): AttentionShape {
     someExpr(e, (part) => part.kind === "size" && part.name === "length"),
   );
   if (size.kind === "length" && size.plus !== 0 && asksLength)
-    throw new CpuOnly(`${node.site}: a mask or score that asks for the length cannot follow learned rows here`);
+    throw new CpuOnly(
+      `${node.site}: a mask or score that asks for the length cannot follow learned rows here`,
+    );
   return {
     heads: fixed(query[2]!, node.site),
     groups: fixed(value[2]!, node.site),
