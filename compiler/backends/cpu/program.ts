@@ -1,20 +1,17 @@
 /** Schedule → Program and C sources: one launch a step, identical kernels shared, scratch and states added. */
-import type {
-  Launch,
-  ParameterInfo,
-  Phase,
-  PhaseName,
-  Program,
-  Size,
-  Tensor,
-  TensorRole,
-} from "../../../runtime/program.ts";
+import type { Launch, ParameterInfo, Program, Size } from "../../../runtime/program.ts";
 import { noTensor } from "../../../runtime/program.ts";
 import type { KernelSources } from "../../../runtime/device/device.ts";
 import type { UpdateRule } from "../../ir/graph.ts";
 import { c, joinFragments, type Kernel } from "../../ir/kernel.ts";
 import type { MatmulStep, NodeStep, Operand, RowsStep, Step } from "../../ir/schedule.ts";
-import type { ProgramParts } from "../program-parts.ts";
+import {
+  assembleProgram,
+  ProgramTensors,
+  type ProgramLaunches,
+  type ProgramParts,
+  trainedCounts,
+} from "../program-parts.ts";
 import { matmulKernel, matmulSizes } from "./matmul.ts";
 import { nodeKernel } from "./node-kernels.ts";
 import { preludeText } from "./prelude.ts";
@@ -44,25 +41,19 @@ class KernelTable {
   }
 }
 
-class ProgramBuilder {
-  readonly tensors: Tensor[];
+class ProgramBuilder implements ProgramLaunches {
+  readonly tensors: ProgramTensors;
   /** Kernels of products, rows and the update. */
   readonly fused = new KernelTable();
   /** Kernels of nodes that have one of their own. */
   readonly nodes = new KernelTable();
 
-  constructor(tensors: readonly Tensor[]) {
-    this.tensors = [...tensors];
-  }
-
-  tensor(name: string, role: TensorRole, shape: readonly Size[]): number {
-    const id = this.tensors.length;
-    this.tensors.push({ id, name, dtype: "f32", shape, role });
-    return id;
+  constructor(tensors: ProgramTensors) {
+    this.tensors = tensors;
   }
 
   scratch(name: string, shape: readonly Size[]): number {
-    return this.tensor(`scratch:${name}.${this.tensors.length}`, "scratch", shape);
+    return this.tensors.add(`scratch:${name}.${this.tensors.all.length}`, "scratch", shape);
   }
 
   launches(phase: string, steps: readonly Step[]): readonly Launch[] {
@@ -129,28 +120,17 @@ class ProgramBuilder {
 
   /** Norm of all gradients, then one sweep over all weights and states. */
   update(rule: UpdateRule, parameters: readonly ParameterInfo[]): readonly Launch[] {
-    const trained = parameters.filter((parameter) => parameter.trainable);
-    const byName = new Map(this.tensors.map((tensor) => [tensor.name, tensor.id]));
-    const find = (name: string): number => {
-      const id = byName.get(name);
-      if (id === undefined) throw new Error(`the program has no tensor ${name}`);
-      return id;
-    };
-    const counts = trained.map(({ shape }) => shape.reduce((product, extent) => product * extent, 1));
+    const counts = trainedCounts(parameters);
     const items = counts.reduce((sum, count) => sum + Math.ceil(count / updateBlock), 0);
-    const norm = this.tensor("gradient-norm", "output", [1]);
+    const norm = this.tensors.add("gradient-norm", "output", [1]);
     const partial = this.scratch("gradient-norm", [2 * items]);
-    const states = trained.map(({ path, shape }) =>
-      rule.states.map((state) => this.tensor(`state:${state.name}:${path}`, "state", shape)),
-    );
-    const gradients = trained.map(({ path }) => find(`gradient:${path}`));
-    const weights = trained.map(({ path }) => find(path));
+    const own = this.tensors.updated(rule, parameters);
     const { kernel, scalars } = updateKernel(rule);
     return [
       {
         kernel: this.fused.add(() => gradientNormKernel, "gradient_norm").entry,
         label: "gradient-norm: sum of squares",
-        buffers: [norm, partial, ...gradients],
+        buffers: [norm, partial, ...own.map(({ gradient }) => gradient)],
         writes: [norm, partial],
         sizes: [counts.length, ...counts],
         scalars: [],
@@ -158,8 +138,8 @@ class ProgramBuilder {
       {
         kernel: this.fused.add(() => kernel, "update").entry,
         label: "parameters: update",
-        buffers: [norm, ...weights.flatMap((weight, n) => [weight, gradients[n]!, ...states[n]!])],
-        writes: weights.flatMap((weight, n) => [weight, ...states[n]!]),
+        buffers: [norm, ...own.flatMap(({ weight, gradient, states }) => [weight, gradient, ...states])],
+        writes: own.flatMap(({ weight, states }) => [weight, ...states]),
         sizes: [counts.length, ...counts],
         scalars: ["clip", ...scalars],
       },
@@ -181,26 +161,9 @@ function sourcesOf(fused: readonly Kernel[], nodes: readonly Kernel[]): KernelSo
   return { files, entries: [...fused, ...nodes].map((kernel) => kernel.entry) };
 }
 
-/** The program of a schedule. Phases that the schedule lacks have no launches. */
+/** The program of a schedule and the C sources of its kernels. */
 export function scheduleToProgram(parts: ProgramParts): { program: Program; sources: KernelSources } {
-  const builder = new ProgramBuilder(parts.schedule.tensors);
-  const phase = (name: PhaseName): Phase => ({
-    launches: builder.launches(name, parts.schedule.phases[name] ?? []),
-  });
-  const phases = { loss: phase("loss"), train: phase("train"), logits: phase("logits") };
-  const update: Phase = {
-    launches: parts.update === null ? [] : builder.update(parts.update, parts.parameters),
-  };
-  return {
-    program: {
-      format: 1,
-      name: parts.name,
-      parameters: parts.parameters,
-      tensors: builder.tensors,
-      phases: { ...phases, update },
-      maxLength: parts.maxLength,
-      readsAhead: parts.readsAhead,
-    },
-    sources: sourcesOf(builder.fused.kernels, builder.nodes.kernels),
-  };
+  const builder = new ProgramBuilder(new ProgramTensors(parts.schedule.tensors));
+  const program = assembleProgram(parts, builder);
+  return { program, sources: sourcesOf(builder.fused.kernels, builder.nodes.kernels) };
 }

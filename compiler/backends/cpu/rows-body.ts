@@ -1,7 +1,8 @@
 /** The loops over one row of a rows step: passes over the width, with row values computed between them. */
-import { someExpr, type Expr, type ExprType, type UnaryOp } from "../../ir/expr.ts";
+import { type ExprType } from "../../ir/expr.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../ir/kernel.ts";
 import type { RowsInput, RowsStage, RowsStep } from "../../ir/schedule.ts";
+import { isSlow, rowsLevels } from "../rows-stages.ts";
 import type { Size } from "../../../runtime/program.ts";
 import { exprPrinter, type ExprPrinter, type PrintedValue } from "./print-expr.ts";
 
@@ -68,17 +69,6 @@ const folds = {
   },
 } as const;
 
-/** Operations that cost more than reading a stored value again. */
-const slow: ReadonlySet<UnaryOp> = new Set(["exp", "log", "tanh", "sigmoid", "erf", "sin", "cos"]);
-const isSlow = (body: Expr): boolean =>
-  someExpr(
-    body,
-    (e) =>
-      (e.kind === "unary" && slow.has(e.op)) ||
-      e.kind === "uniform" ||
-      (e.kind === "binary" && e.op === "pow"),
-  );
-
 /** Loop depths of printed statements. */
 const scopes = { call: 0, row: 1, width: 2 } as const;
 
@@ -89,20 +79,13 @@ export class RowsBody {
   readonly scalars: string[] = [];
   readonly #step: RowsStep;
   readonly #strides: readonly ReadonlyMap<string, Fragment>[];
-  /** For maps: the pass that can first compute them. For reductions: the pass that folds. For row maps: the pass before which they are known. */
+  /** The pass of each stage: see `rowsLevels`. */
   readonly #levels: readonly number[];
 
   constructor(step: RowsStep, strides: readonly ReadonlyMap<string, Fragment>[]) {
     this.#step = step;
     this.#strides = strides;
-    const levels: number[] = [];
-    for (const stage of step.stages) {
-      let level = 0;
-      for (const n of this.#stagesRead(stage.body))
-        level = Math.max(level, step.stages[n]!.kind === "reduce" ? levels[n]! + 1 : levels[n]!);
-      levels.push(level);
-    }
-    this.#levels = levels;
+    this.#levels = rowsLevels(step);
   }
 
   /** Statements of one row: `row`, `at_n`, `start`, `end` and the buffers of `c` are known. */
@@ -309,15 +292,5 @@ ${inner}}
       word,
     );
     return printer;
-  }
-
-  #stagesRead(body: Expr): readonly number[] {
-    const read: number[] = [];
-    someExpr(body, (e) => {
-      if (e.kind === "operand" && e.index >= this.#step.inputs.length)
-        read.push(e.index - this.#step.inputs.length);
-      return false;
-    });
-    return read;
   }
 }

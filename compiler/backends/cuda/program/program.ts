@@ -1,20 +1,17 @@
 /** Schedule → Program and CUDA calls: one launch a step, equal calls shared. */
 import type { CudaSources } from "../../../../runtime/device/device.ts";
 import type { CudaCall } from "../../../../runtime/device/cuda/launch.ts";
-import type {
-  Launch,
-  ParameterInfo,
-  Phase,
-  PhaseName,
-  Program,
-  Size,
-  Tensor,
-  TensorRole,
-} from "../../../../runtime/program.ts";
+import type { Launch, ParameterInfo, PhaseName, Program } from "../../../../runtime/program.ts";
 import { noTensor } from "../../../../runtime/program.ts";
 import type { Node, UpdateRule } from "../../../ir/graph.ts";
 import type { MatmulStep, NodeStep, Operand, RowsStep, Step } from "../../../ir/schedule.ts";
-import type { ProgramParts } from "../../program-parts.ts";
+import {
+  assembleProgram,
+  ProgramTensors,
+  type ProgramLaunches,
+  type ProgramParts,
+  trainedCounts,
+} from "../../program-parts.ts";
 import { CpuOnly } from "../attention/shape.ts";
 import { matmulCall } from "./matmul.ts";
 import { NoCudaCall } from "./no-cuda-call.ts";
@@ -60,21 +57,15 @@ class CallTable {
 
 const ids = (operands: readonly Operand[]): number[] => operands.map((operand) => operand.tensor);
 
-class ProgramBuilder {
-  readonly tensors: Tensor[];
+class ProgramBuilder implements ProgramLaunches {
+  readonly tensors: ProgramTensors;
   readonly table = new CallTable();
 
-  constructor(tensors: readonly Tensor[]) {
-    this.tensors = [...tensors];
+  constructor(tensors: ProgramTensors) {
+    this.tensors = tensors;
   }
 
-  tensor(name: string, role: TensorRole, shape: readonly Size[]): number {
-    const id = this.tensors.length;
-    this.tensors.push({ id, name, dtype: "f32", shape, role });
-    return id;
-  }
-
-  launches(steps: readonly Step[]): readonly Launch[] {
+  launches(_phase: PhaseName, steps: readonly Step[]): readonly Launch[] {
     return steps.map((step) => {
       switch (step.kind) {
         case "matmul":
@@ -126,26 +117,15 @@ class ProgramBuilder {
 
   /** Norm of all gradients, then clip and update. */
   update(rule: UpdateRule, parameters: readonly ParameterInfo[]): readonly Launch[] {
-    const trained = parameters.filter((parameter) => parameter.trainable);
-    const byName = new Map(this.tensors.map((tensor) => [tensor.name, tensor.id]));
-    const find = (name: string): number => {
-      const id = byName.get(name);
-      if (id === undefined) throw new Error(`the program has no tensor ${name}`);
-      return id;
-    };
-    const counts = trained.map(({ shape }) => shape.reduce((product, extent) => product * extent, 1));
-    const norm = this.tensor("gradient-norm", "output", [1]);
-    const gradients = trained.map(({ path }) => find(`gradient:${path}`));
-    const own = trained.map(({ path, shape }, n) => {
-      const states = rule.states.map(({ name }) => this.tensor(`state:${name}:${path}`, "state", shape));
-      return { weight: find(path), gradient: gradients[n]!, states };
-    });
+    const counts = trainedCounts(parameters);
+    const norm = this.tensors.add("gradient-norm", "output", [1]);
+    const own = this.tensors.updated(rule, parameters);
     return [
       this.#launch(
         gradientNormCall(counts),
         "gradient_norm",
         "gradient-norm: sum of squares",
-        [norm, ...gradients],
+        [norm, ...own.map(({ gradient }) => gradient)],
         [norm],
       ),
       this.#launch(
@@ -159,26 +139,9 @@ class ProgramBuilder {
   }
 }
 
-/** The program of a schedule and the calls that its launches name. Phases that the schedule lacks have no launches. */
+/** The program of a schedule and the calls that its launches name. */
 export function scheduleToCudaProgram(parts: ProgramParts): { program: Program; sources: CudaSources } {
-  const builder = new ProgramBuilder(parts.schedule.tensors);
-  const phase = (name: PhaseName): Phase => ({
-    launches: builder.launches(parts.schedule.phases[name] ?? []),
-  });
-  const phases = { loss: phase("loss"), train: phase("train"), logits: phase("logits") };
-  const update: Phase = {
-    launches: parts.update === null ? [] : builder.update(parts.update, parts.parameters),
-  };
-  return {
-    program: {
-      format: 1,
-      name: parts.name,
-      parameters: parts.parameters,
-      tensors: builder.tensors,
-      phases: { ...phases, update },
-      maxLength: parts.maxLength,
-      readsAhead: parts.readsAhead,
-    },
-    sources: { calls: builder.table.calls },
-  };
+  const builder = new ProgramBuilder(new ProgramTensors(parts.schedule.tensors));
+  const program = assembleProgram(parts, builder);
+  return { program, sources: { calls: builder.table.calls } };
 }

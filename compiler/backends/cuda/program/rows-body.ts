@@ -1,20 +1,10 @@
 /** The statements of a rows step in device code: one element of a pass over the width, and values of a whole row. */
-import { someExpr, type Expr, type UnaryOp } from "../../../ir/expr.ts";
+
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import type { RowsInput, RowsStep } from "../../../ir/schedule.ts";
+import { isSlow, rowsLevels } from "../../rows-stages.ts";
 import type { Size } from "../../../../runtime/program.ts";
 import { cudaPrinter, type CudaPrinter } from "../print-expr.ts";
-
-/** Operations that cost more than reading a stored value again. */
-const slow: ReadonlySet<UnaryOp> = new Set(["exp", "log", "tanh", "sigmoid", "erf", "sin", "cos"]);
-const isSlow = (body: Expr): boolean =>
-  someExpr(
-    body,
-    (e) =>
-      (e.kind === "unary" && slow.has(e.op)) ||
-      e.kind === "uniform" ||
-      (e.kind === "binary" && e.op === "pow"),
-  );
 
 /** What one pass over the width computes. */
 export interface RowsPass {
@@ -40,7 +30,7 @@ export class RowsBody {
   readonly #sizeNames: ReadonlyMap<string, Fragment>;
   /** Elements read by quadruples: inputs along the width are in `quad_n`, at `e`. */
   readonly #quads: boolean;
-  /** For maps: the pass that can first compute them. For reductions: the pass that folds. For row maps: the pass before which they are known. */
+  /** The pass of each stage: see `rowsLevels`. */
   readonly #levels: readonly number[];
 
   /** `sizeNames`: the extent of each axis, by name. */
@@ -48,14 +38,7 @@ export class RowsBody {
     this.step = step;
     this.#sizeNames = sizeNames;
     this.#quads = quads;
-    const levels: number[] = [];
-    for (const stage of step.stages) {
-      let level = 0;
-      for (const n of this.#stagesRead(stage.body))
-        level = Math.max(level, step.stages[n]!.kind === "reduce" ? levels[n]! + 1 : levels[n]!);
-      levels.push(level);
-    }
-    this.#levels = levels;
+    this.#levels = rowsLevels(step);
   }
 
   /** All passes in order; `value_n` names what a reduction or a row map gave. */
@@ -190,15 +173,5 @@ export class RowsBody {
       word,
     );
     return printer;
-  }
-
-  #stagesRead(body: Expr): readonly number[] {
-    const read: number[] = [];
-    someExpr(body, (e) => {
-      if (e.kind === "operand" && e.index >= this.step.inputs.length)
-        read.push(e.index - this.step.inputs.length);
-      return false;
-    });
-    return read;
   }
 }
