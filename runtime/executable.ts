@@ -11,7 +11,14 @@ import {
   type Target,
 } from "./device/device.ts";
 import { allPhases, planMemory, type MemoryPlan, type Region } from "./plan/memory-plan.ts";
-import type { Launch, PhaseName, Program, Sizes, TensorRole } from "./program.ts";
+import {
+  checkRunSizes,
+  type Launch,
+  type PhaseName,
+  type Program,
+  type Sizes,
+  type TensorRole,
+} from "./program.ts";
 import type { TrainableModel } from "./train/model.ts";
 
 /** Rows and positions of one run. */
@@ -100,13 +107,7 @@ export async function instantiate(
 }
 
 function fullSizes(program: Program, device: Device, { batch, length }: RunSizes): Sizes {
-  for (const [name, value] of Object.entries({ batch, length }))
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw new RangeError(`${name} must be 1 or more, not ${value}`);
-  if (program.maxLength !== null && length > program.maxLength)
-    throw new RangeError(
-      `${program.name} takes rows of at most ${program.maxLength} positions, not ${length}`,
-    );
+  checkRunSizes(program, { batch, length });
   return { batch, length, threads: device.threads, "query-start": 0 };
 }
 

@@ -102,3 +102,17 @@ export interface Program {
   /** Logits of a position may depend on later ones: what follows a row's end is part of the row, not padding. */
   readonly readsAhead: boolean;
 }
+
+/** Throws a RangeError for rows and positions that a program cannot run at. */
+export function checkRunSizes(
+  program: Pick<Program, "name" | "maxLength">,
+  { batch, length }: Pick<Sizes, "batch" | "length">,
+): void {
+  for (const [name, value] of Object.entries({ batch, length }))
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(`${name} must be 1 or more, not ${value}`);
+  if (program.maxLength !== null && length > program.maxLength)
+    throw new RangeError(
+      `${program.name} takes rows of at most ${program.maxLength} positions, not ${length}`,
+    );
+}

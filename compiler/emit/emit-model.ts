@@ -1,7 +1,7 @@
 /** Writes model.ts: the program of a spec as readable TypeScript that builds it anew. */
-import type { ParameterInfo, Phase, PhaseName, Program, Size, Tensor } from "../../runtime/program.ts";
+import type { Phase, PhaseName, Program, Size, Tensor } from "../../runtime/program.ts";
 import { noTensor } from "../../runtime/program.ts";
-import { commentText, literal, Names, numberLiteral, stringLiteral } from "./typescript.ts";
+import { commentText, initText, literal, Names, numberLiteral, stringLiteral } from "./typescript.ts";
 import { phaseOrder } from "./order-tensors.ts";
 
 /** What each phase does, for the comment above it. */
@@ -25,18 +25,7 @@ export interface ModelText {
   readonly closing: readonly string[];
 }
 
-function initText(init: ParameterInfo["init"]): string {
-  switch (init.kind) {
-    case "constant":
-      return `constant(${numberLiteral(init.value)})`;
-    case "normal":
-      return `normal(${numberLiteral(init.deviation)})`;
-    case "uniform":
-      return `uniform(${numberLiteral(init.limit)})`;
-    default:
-      return init satisfies never;
-  }
-}
+const initNames = { constant: "constant", normal: "normal", uniform: "uniform" } as const;
 
 const sizeText = (size: Size): string => literal(size as Parameters<typeof literal>[0]);
 
@@ -88,7 +77,7 @@ export function modelText(program: Program, source: string): ModelText {
       section = "parameters";
       const frozen = info.trainable ? "" : ", { trainable: false }";
       declarations.push(
-        `const ${variable} = program.parameter(${stringLiteral(info.path)}, ${literal(info.shape)}, ${initText(info.init)}${frozen});`,
+        `const ${variable} = program.parameter(${stringLiteral(info.path)}, ${literal(info.shape)}, ${initText(info.init, initNames)}${frozen});`,
       );
       continue;
     }

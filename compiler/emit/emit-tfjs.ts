@@ -1,24 +1,11 @@
 /** Writes model.ts of a TensorFlow.js project: what the program is, its attentions, and a function for each phase. */
 import { Project } from "ts-morph";
-import type { ParameterInfo, Program } from "../../runtime/program.ts";
+import type { Program } from "../../runtime/program.ts";
 import type { ScriptModule } from "../ir/script-module.ts";
 import { printed } from "./print-modules.ts";
-import { commentText, literal, numberLiteral, stringLiteral, type Plain } from "./typescript.ts";
+import { commentText, initText, literal, numberLiteral, stringLiteral, type Plain } from "./typescript.ts";
 
 /** Constructors of first values, as the library names them. */
-function initText(init: ParameterInfo["init"]): string {
-  switch (init.kind) {
-    case "constant":
-      return `constant(${numberLiteral(init.value)})`;
-    case "normal":
-      return `normal(${numberLiteral(init.deviation)})`;
-    case "uniform":
-      return `evenly(${numberLiteral(init.limit)})`;
-    default:
-      return init satisfies never;
-  }
-}
-
 const initNames = { constant: "constant", normal: "normal", uniform: "evenly" } as const;
 
 /** Shapes by name of the tensors that the trainer writes or reads. */
@@ -37,7 +24,7 @@ function description(program: Program): string {
   );
   const parameters = program.parameters.map(({ path, shape, init, trainable }) => {
     const frozen = trainable ? "" : ", { trainable: false }";
-    return `parameter(${stringLiteral(path)}, ${literal(shape)}, ${initText(init)}${frozen})`;
+    return `parameter(${stringLiteral(path)}, ${literal(shape)}, ${initText(init, initNames)}${frozen})`;
   });
   return `describe(${stringLiteral(program.name)}, {
     maxLength: ${program.maxLength === null ? "null" : numberLiteral(program.maxLength)},

@@ -1,4 +1,5 @@
 /** Typed TypeScript text: names, strings, numbers and literals that are safe whatever a spec says. */
+import type { ParameterInfo } from "../../runtime/program.ts";
 
 /** A literal of plain data; object keys are quoted where they must be. */
 export type Plain =
@@ -70,5 +71,23 @@ export class Names {
     this.#taken.add(name);
     this.#given.set(text, name);
     return name;
+  }
+}
+
+/** A parameter's first value as a call of one of these constructors. */
+export function initText(
+  init: ParameterInfo["init"],
+  names: Readonly<Record<ParameterInfo["init"]["kind"], string>>,
+): string {
+  const name = names[init.kind];
+  switch (init.kind) {
+    case "constant":
+      return `${name}(${numberLiteral(init.value)})`;
+    case "normal":
+      return `${name}(${numberLiteral(init.deviation)})`;
+    case "uniform":
+      return `${name}(${numberLiteral(init.limit)})`;
+    default:
+      return init satisfies never;
   }
 }

@@ -1,6 +1,13 @@
 /** TensorFlowModel: an emitted module with its weights and states, as the trainer drives it. */
 import * as tf from "@tensorflow/tfjs-core";
-import { evaluateSize, type ParameterInfo, type PhaseName, type Sizes, type Tensor } from "../program.ts";
+import {
+  checkRunSizes,
+  evaluateSize,
+  type ParameterInfo,
+  type PhaseName,
+  type Sizes,
+  type Tensor,
+} from "../program.ts";
 import type { ModelShape, TrainableModel } from "../train/model.ts";
 import type { Outputs, Phases, Run, UpdateRun } from "./run.ts";
 
@@ -77,13 +84,7 @@ export class TensorFlowModel implements TrainableModel {
   #closed = false;
 
   constructor(program: TensorFlowProgram, phases: Phases, { batch, length }: TensorFlowSizes) {
-    for (const [name, value] of Object.entries({ batch, length }))
-      if (!Number.isSafeInteger(value) || value < 1)
-        throw new RangeError(`${name} must be 1 or more, not ${value}`);
-    if (program.maxLength !== null && length > program.maxLength)
-      throw new RangeError(
-        `${program.name} takes rows of at most ${program.maxLength} positions, not ${length}`,
-      );
+    checkRunSizes(program, { batch, length });
     this.program = program;
     this.sizes = { batch, length, threads: 1, "query-start": 0 };
     this.#phases = phases;
