@@ -159,7 +159,7 @@ export function compileEvaluation(
     maxLength: model.maxLength,
   };
   const built = buildFor(target, request, model, reporter);
-  return built === null ? null : { ...built, tfjs: tfjsScriptOrNull(graphs) };
+  return built === null ? null : { ...built, tfjs: target === "cpu" ? tfjsScriptOrNull(graphs) : null };
 }
 
 /** Null where TensorFlow.js cannot hold the program: whoever runs it there is told. */

@@ -28,9 +28,12 @@ export function buildFresh(
   const opened = openChecked(path, overrides);
   if (opened === null) return null;
   const reporter = new Reporter();
-  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter, kernelTarget(target));
+  const kernels = kernelTarget(target);
+  const compiled = compileRecipe(pickRecipe(opened.project, model), reporter, kernels);
   const refused = new Reporter();
-  if (compiled !== null)
+  // A run's script is kept with its programs for the CPU.
+  const scripted = kernels === "cpu";
+  if (compiled !== null && scripted)
     refuseTfjs(
       compiled.stages.flatMap(({ graphs }) => Object.values(graphs)),
       refused,
@@ -41,7 +44,7 @@ export function buildFresh(
   const stages = compiled.stages.map(({ program, kernels, graphs, update }) => ({
     program: orderTensors(program),
     kernels,
-    tfjs: refused.failed ? null : tfjsScript(graphs, update),
+    tfjs: scripted && !refused.failed ? tfjsScript(graphs, update) : null,
   }));
   return { settings: compiled.settings, stages, sources: opened.checked.sources };
 }
