@@ -136,7 +136,10 @@ export function workOf(scale: Scale): Work {
     });
   };
 
-  const heads = `T4.attention=LongHeads(block: ${block}, budget: ${trained / block})`;
+  // As many keys as a row of training has, near ones a block's worth at least, whatever a block's size.
+  const heads = (size: number): string =>
+    `T4.attention=LongHeads(block: ${size}, budget: ${trained / size}, near: ${Math.max(1, block / size)})`;
+  const few = 4;
   for (const [run, own] of [
     ["base", []],
     ["base-gqa", ["T4.kv_heads=2"]],
@@ -144,9 +147,11 @@ export function workOf(scale: Scale): Work {
     train(run, "base.lctx", null, own);
     for (const task of ["passkey", "recall", "tracking"]) measure(run, "plain", task, trained);
     for (const task of ["passkey", "recall", "tracking"]) measure(run, "plain", task, far);
-    measure(run, "long-heads", "passkey", trained, "longheads.lctx", [heads, ...own]);
+    measure(run, "long-heads", "passkey", trained, "longheads.lctx", [heads(few), ...own]);
     for (const task of ["passkey", "recall", "tracking"])
-      measure(run, "long-heads", task, far, "longheads.lctx", [heads, ...own]);
+      measure(run, "long-heads", task, far, "longheads.lctx", [heads(few), ...own]);
+    for (const size of [8, 16, block])
+      measure(run, `long-heads, blocks of ${size}`, "passkey", far, "longheads.lctx", [heads(size), ...own]);
   }
 
   train("landmark", "landmark.lctx", null, [`T4.attention=Landmark(block: ${block})`]);

@@ -1,6 +1,7 @@
 /**
  * Compares many random specs and writes what was seen, the run's seed with it:
  * `npx tsx tests/conformance/long-run.ts --count 10000 [--target native|wasm] [--texts 0.2] [--weights 0.1] [--routings 0.3] [--seed 1] [--minutes 25]`.
+ * `--share 3/16` compares a sixteenth of them, from a seed of its own, and writes a file of its own.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,10 +20,14 @@ const { values } = parseArgs({
     routings: { type: "string", default: "0.1" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     minutes: { type: "string", default: "600" },
+    share: { type: "string", default: "0/1" },
+    folder: { type: "string", default: join(import.meta.dirname, "results") },
   },
 });
 const target = values.target === "wasm" ? "wasm" : "native";
-const [count, seed] = [Number(values.count), Number(values.seed)];
+const [share, shares] = values.share.split("/").map(Number) as [number, number];
+const count = Math.ceil((Number(values.count) - share) / shares);
+const seed = Number(values.seed) + share;
 
 const failures: string[] = [];
 const worst: WorstByClass = {};
@@ -82,8 +87,8 @@ const record = {
   specsWithFeature: Object.fromEntries(features),
   seconds: Math.round((Date.now() - began) / 1000),
 };
-const folder = join(import.meta.dirname, "results");
-mkdirSync(folder, { recursive: true });
-writeFileSync(join(folder, `${record.date}-${target}.json`), `${JSON.stringify(record, null, 2)}\n`);
+const name = `${record.date}-${target}${shares === 1 ? "" : `-${share}-of-${shares}`}`;
+mkdirSync(values.folder, { recursive: true });
+writeFileSync(join(values.folder, `${name}.json`), `${JSON.stringify(record, null, 2)}\n`);
 console.log(record);
 process.exitCode = failures.length === 0 ? 0 : 1;
