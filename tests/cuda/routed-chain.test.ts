@@ -12,23 +12,32 @@ import type { AttentionNode } from "../../compiler/ir/graph.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import { compileForHost } from "./host-device.ts";
 
-/** Spec, use, element, and whether gradients and gathered keys are wanted. */
+/** Spec, use, element, size of a head, and whether gradients and gathered keys are wanted. */
 const cases = [
-  ["examples/seer-gate/spec.lctx", "SeerGate(block: 8, width: 16, threshold: 0.1)", "bf16", false, false],
-  ["bench/specs/block-bounds.lctx", "BlockBounds(size: 8, keep: 3)", "f32", true, false],
+  // Products of several tiles and slices of summed places.
+  [
+    "examples/seer-gate/spec.lctx",
+    "SeerGate(block: 2, width: 40, threshold: 0.05)",
+    "bf16",
+    24,
+    false,
+    false,
+  ],
+  ["bench/specs/block-bounds.lctx", "BlockBounds(size: 8, keep: 3)", "f32", 8, true, false],
   [
     "examples/vertical-slash/spec.lctx",
     "VerticalSlash(vertical: 36, slash: 40, probe: 16)",
     "f32",
+    8,
     false,
     true,
   ],
 ] as const;
 
 it("mean what the interpreter says (not run without g++)", { timeout: 240_000 }, async () => {
-  const chains = cases.map(([path, use, element, gradients, gathers]) => {
+  const chains = cases.map(([path, use, element, size, gradients, gathers]) => {
     // Chains have no gather, which shares of a gate among heads would need.
-    const shape = { heads: 2, kvHeads: gathers ? 1 : 2, size: 8, length: 128 };
+    const shape = { heads: 2, kvHeads: gathers ? 1 : 2, size, length: 128 };
     const { graph } = specGraph(specText(path), use, shape, "evaluation", gradients);
     let gathered = false;
     const plain = (node: AttentionNode) => attentionForwardCall(node, blockFacts(node), element);

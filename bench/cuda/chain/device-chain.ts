@@ -8,7 +8,8 @@ import { evaluateLaunchSize, type LaunchSizes } from "../../../runtime/device/cu
 import type { CudaMemory } from "../../../runtime/device/cuda/memory.ts";
 import type { BoundCall } from "../../../runtime/device/cuda/prepared.ts";
 import { median } from "../../report.ts";
-import { elementsOf, isElement, tensorOf, type Link, type Tensor } from "./chain.ts";
+import type { Link } from "./chain.ts";
+import { elementsOf, isElement, tensorOf, type Tensor } from "./tensors.ts";
 
 /** Fills a given tensor's memory. */
 export type Fill = (name: string, memory: CudaMemory) => void | Promise<void>;

@@ -12,7 +12,7 @@ import type { CudaCall, LaunchSize } from "../../../runtime/device/cuda/launch.t
 const threads = 256;
 
 export type LoopNode = NodeOf<"map"> | NodeOf<"reduce"> | NodeOf<"concat"> | NodeOf<"rotate">;
-type Places = ReadonlyMap<string, Fragment>;
+export type Places = ReadonlyMap<string, Fragment>;
 
 export interface LoopCall {
   readonly call: CudaCall;
@@ -74,22 +74,31 @@ export class Reads {
   }
 }
 
-/** Statements that take a flat place apart: names of the axes' places. */
+export interface Apart {
+  readonly text: Fragment;
+  readonly places: Map<string, Fragment>;
+}
+
+/** Statements that take a flat place inside a tensor apart: names of the axes' places. */
 export function takeApart(
   reads: Reads,
   axes: readonly Axis[],
   flat: Fragment,
   word: string,
-): { readonly text: Fragment; readonly places: Map<string, Fragment> } {
+  type: Fragment = c`long long`,
+): Apart {
   const places = new Map<string, Fragment>();
-  let text = c`    long long ${identifier(word)} = ${flat};\n`;
+  const left = identifier(word);
+  let text = c`    ${type} ${left} = ${flat};\n`;
   for (let n = axes.length - 1; n >= 0; n--) {
     const own = identifier(word, n);
-    const extent = reads.extent(axes[n]!.size);
-    text = c`${text}    const int ${own} = (int)(${identifier(word)} % ${extent}); ${identifier(word)} /= ${extent};\n`;
+    // What is left for the first axis is its place.
+    const extent = n === 0 ? null : reads.extent(axes[n]!.size);
+    const take = extent === null ? c`(int)${left}` : c`(int)(${left} % ${extent}); ${left} /= ${extent}`;
+    text = c`${text}    const int ${own} = ${take};\n`;
     places.set(axes[n]!.name, own);
   }
-  return { text, places };
+  return { text: c`${text}    (void)${left};\n`, places };
 }
 
 /** Statements and value of a node at given places; a map that only one node reads is computed where it is read. */
@@ -104,14 +113,21 @@ function valueAt(
   return { text: c``, value: reads.element(node, places) };
 }
 
-function mapValue(
+/** Statements and value of a map at given places; `known` are values of operands that are at hand. */
+export function mapValue(
   reads: Reads,
   node: NodeOf<"map">,
   places: Places,
   inline: (node: Node) => boolean,
   word: string,
+  known: ReadonlyMap<Node, Fragment> = new Map(),
 ): { text: Fragment; value: Fragment } {
-  const operands = node.operands.map((operand, n) => valueAt(reads, operand, places, inline, `${word}_${n}`));
+  const operands = node.operands.map((operand, n) => {
+    const value = known.get(operand);
+    return value === undefined
+      ? valueAt(reads, operand, places, inline, `${word}_${n}`)
+      : { text: c``, value };
+  });
   const none = (what: string) => (): never => {
     throw new Error(`${node.site}: no ${what} here`);
   };
@@ -137,18 +153,12 @@ function mapValue(
   };
 }
 
-function rotateValue(
-  reads: Reads,
-  node: NodeOf<"rotate">,
-  places: Places,
-): { text: Fragment; value: Fragment } {
-  const last = node.axes.at(-1)!;
-  const own = places.get(last.name)!;
-  const half = node.rotated / 2;
+/** Statements that make `s` and `k`, sine and cosine (scaled) of a pair at given places of a rotation. */
+export function turnText(reads: Reads, node: NodeOf<"rotate">, places: Places, pair: Fragment): Fragment {
   const printer = cudaPrinter(
     {
       index: (name) => {
-        if (name === "m") return c`m`;
+        if (name === "m") return pair;
         if (name === "x") return places.get("t")!;
         return places.get(node.axes.at(-2)!.name)!;
       },
@@ -161,6 +171,20 @@ function rotateValue(
     "r",
   );
   const [position, angle, scale] = [node.position, node.angle, node.scale].map((e) => printer.print(e));
+  return c`${printer.take()}    double sine, cosine;
+    sincos((double)${position!} * (double)${angle!}, &sine, &cosine);
+    const float s = (float)sine * ${scale!}${node.inverse ? c` * -1.0f` : c``}, k = (float)cosine * ${scale!};
+`;
+}
+
+function rotateValue(
+  reads: Reads,
+  node: NodeOf<"rotate">,
+  places: Places,
+): { text: Fragment; value: Fragment } {
+  const last = node.axes.at(-1)!;
+  const own = places.get(last.name)!;
+  const half = node.rotated / 2;
   const at = (i: Fragment): Fragment => reads.element(node.operand, new Map([...places, [last.name, i]]));
   const [low, high, m] =
     node.layout === "half"
@@ -169,10 +193,7 @@ function rotateValue(
   const second = node.layout === "half" ? c`${own} >= ${half}` : c`${own} % 2 == 1`;
   return {
     text: c`    const int m = ${m};
-${printer.take()}    double sine, cosine;
-    sincos((double)${position!} * (double)${angle!}, &sine, &cosine);
-    const float s = (float)sine * ${scale!}${node.inverse ? c` * -1.0f` : c``}, k = (float)cosine * ${scale!};
-    const bool turns = ${own} < ${node.rotated};
+${turnText(reads, node, places, c`m`)}    const bool turns = ${own} < ${node.rotated};
     const float low = turns ? ${at(low)} : 0.0f, high = turns ? ${at(high)} : 0.0f;
 `,
     value: c`(turns ? (${second} ? high * k + low * s : low * k - high * s) : ${at(own)})`,
