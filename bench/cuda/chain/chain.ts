@@ -21,6 +21,8 @@ import type { CudaCall } from "../../../runtime/device/cuda/launch.ts";
 import { joinsOf } from "./joins.ts";
 import { loopCall } from "./loops.ts";
 import { productCall } from "./products.ts";
+import { reductionsCall } from "./reductions.ts";
+import { selectionWithMaps } from "./select-maps.ts";
 import { elementsOf, rootOf, tensorOf, type Tensor } from "./tensors.ts";
 
 export interface Link {
@@ -46,6 +48,7 @@ export function chainOf(graph: Graph, options: ChainOptions): readonly Link[] {
   const { element } = options;
   const ofElements = elementsOf(graph);
   const joins = joinsOf(graph);
+  const isInline = (node: Node): boolean => joins.withReader.has(node);
   const elementFor = (node: Node): AttentionElement => (ofElements.has(rootOf(node)) ? element : "f32");
   const done = new Set<Node>();
   const links: Link[] = [];
@@ -63,12 +66,18 @@ export function chainOf(graph: Graph, options: ChainOptions): readonly Link[] {
       case "reshape":
       case "result":
         break;
+      case "reduce": {
+        const group = joins.together.get(node)!;
+        for (const other of group) done.add(other);
+        const { call, reads } = reductionsCall(group, isInline);
+        push(`${node.site}: reductions`, call, reads, group.map(first));
+        break;
+      }
       case "map":
-      case "reduce":
       case "concat":
       case "rotate": {
-        if (joins.withReader.has(node)) break;
-        const { call, reads } = loopCall(node, (operand) => joins.withReader.has(operand));
+        if (isInline(node)) break;
+        const { call, reads } = loopCall(node, isInline);
         push(`${node.site}: ${node.kind}`, call, reads, [first(node)]);
         break;
       }
@@ -96,9 +105,12 @@ export function chainOf(graph: Graph, options: ChainOptions): readonly Link[] {
       case "pair-reduce":
         plain(pairReduceCall(node, blockFacts(node), element));
         break;
-      case "select":
-        plain(selectCall(node, node.query === null ? "f32" : elementFor(node.query)));
+      case "select": {
+        const own = selectionWithMaps(node, isInline);
+        const call = selectCall(own, own.query === null ? "f32" : elementFor(own.query));
+        push(`${node.site}: select`, call, nodeOperands(own), [first(node)]);
         break;
+      }
       case "attention":
         plain(options.attention(node));
         break;
