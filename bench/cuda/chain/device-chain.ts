@@ -53,9 +53,14 @@ export class DeviceChain {
     this.#bound = bound;
   }
 
-  /** Memory of a node's tensor. */
+  /** Memory of a node's tensor. Throws for one that no link writes: it is computed where it is read. */
   memory(node: Node): CudaMemory {
-    return this.#memoryOf(tensorOf(node));
+    const of = tensorOf(node);
+    const writes = ({ buffers, writes }: Link): boolean =>
+      buffers.slice(-writes).some((own) => own.node === of.node && own.result === of.result);
+    if (of.node.kind !== "parameter" && !this.links.some(writes))
+      throw new Error(`${node.site}: no link of the chain writes this ${node.kind}`);
+    return this.#memoryOf(of);
   }
 
   given(path: string): CudaMemory {
