@@ -23,8 +23,8 @@ const cases = [
     false,
     false,
   ],
-  // Blocks that several lanes share.
-  ["examples/seer-gate/spec.lctx", "SeerGate(block: 36, width: 16, threshold: 0.4)", "f32", 8, false, false],
+  // Blocks that several lanes share, products of whole tiles and slices.
+  ["examples/seer-gate/spec.lctx", "SeerGate(block: 36, width: 32, threshold: 0.4)", "f32", 32, false, false],
   ["bench/specs/block-bounds.lctx", "BlockBounds(size: 8, keep: 3)", "f32", 8, true, false],
   [
     "examples/vertical-slash/spec.lctx",

@@ -20,6 +20,14 @@ export interface LoopCall {
   readonly reads: readonly Node[];
 }
 
+/** A product of numbers, or null for a size that only a launch knows. */
+export function knownSize(size: LaunchSize): number | null {
+  if (typeof size === "number") return size;
+  if (typeof size === "string" || size[0] !== "*") return null;
+  const parts = size.slice(1).map((part) => knownSize(part as LaunchSize));
+  return parts.reduce((all, one) => (all === null || one === null ? null : all * one), 1);
+}
+
 /** Names and arguments of what a kernel reads: tensors, sizes. */
 export class Reads {
   readonly nodes: Node[] = [];
@@ -36,6 +44,8 @@ export class Reads {
   }
 
   size(name: string, size: LaunchSize): Fragment {
+    const known = knownSize(size);
+    if (known !== null) return c`${known}`;
     if (!this.#sizes.has(name)) this.#sizes.set(name, size);
     return identifier("n", [...this.#sizes.keys()].indexOf(name));
   }

@@ -63,6 +63,9 @@ export interface SideLoad {
   readonly first: Fragment;
   readonly end: Fragment;
   readonly steps: Fragment;
+  /** True where rows are whole tiles, and summed places whole slices. */
+  readonly wholeTiles: boolean;
+  readonly wholeSlices: boolean;
 }
 
 export interface SideText {
@@ -98,7 +101,8 @@ export function sideText(reads: Reads, load: SideLoad): SideText {
   const pass = along ? threads / 8 : threads / rows;
   const [ownRows, ownSteps] = along ? [many / 4, 4] : [1, many];
   const row = along ? c`(int)threadIdx.x / 8 + v * ${pass}` : c`(int)threadIdx.x % ${rows}`;
-  const step = along ? c`(int)threadIdx.x % 8 + 8 * u` : c`(int)threadIdx.x / ${rows} + u * ${pass}`;
+  const [firstStep, stepBy] = along ? [c`(int)threadIdx.x % 8`, 8] : [c`(int)threadIdx.x / ${rows}`, pass];
+  const step = c`${firstStep} + u * ${stepBy}`;
   const stride = strides(reads, side);
   const word = (what: string): Fragment => identifier(`${name}_${what}`);
   const offset = (axes: readonly Axis[], places: ReadonlyMap<string, Fragment>): Fragment =>
@@ -124,6 +128,33 @@ export function sideText(reads: Reads, load: SideLoad): SideText {
     const piece = c`${over.places.get(side.along.name)!} / ${side.along.size}`;
     for (const [n, other] of others.entries()) from = c`(${piece} < ${n + 1} ? ${from} : ${other})`;
   }
+  // Where slices lie within one run of the innermost summed axis, the run is found once a slice.
+  const last = load.over.at(-1);
+  const run = last?.size.kind === "fixed" ? last.size.value : 1;
+  const inPiece = side.along?.name === last?.name ? (side.along?.size ?? 1) : run;
+  const inRuns = run % slice === 0 && inPiece % slice === 0;
+  const apart = last === undefined ? c`0ll` : stride.get(last.name)!;
+  const bring = (value: Fragment, is: Fragment): Fragment =>
+    c`${word("next")}[u * ${ownRows} + v] = ${is}${word("has")}[v] ? ${value} : 0.0f;`;
+  const took = inRuns
+    ? c`    {
+      const int k = from;
+${over.text}      const float *const at = ${from} + (${offset(of(load.over), over.places)});
+#pragma unroll
+      for (int u = 0; u < ${ownSteps}; u++)
+#pragma unroll
+        for (int v = 0; v < ${ownRows}; v++) ${bring(c`at[${word("row")}[v] + u * (${stepBy} * (${apart}))]`, c``)}
+    }
+`
+    : c`#pragma unroll
+    for (int u = 0; u < ${ownSteps}; u++) {
+      const int k = from + ${step};
+${over.text}      const bool is = ${load.wholeSlices ? c`true` : c`k < ${load.steps}`};
+      const float *const at = ${from} + (${offset(of(load.over), over.places)});
+#pragma unroll
+      for (int v = 0; v < ${ownRows}; v++) ${bring(c`at[${word("row")}[v]]`, c`is && `)}
+    }
+`;
   return {
     start: c`  long long ${word("row")}[${ownRows}];
   bool ${word("has")}[${ownRows}];
@@ -133,20 +164,12 @@ ${group.text}    const long long first = ${offset(of(load.group), group.places)}
 #pragma unroll
     for (int v = 0; v < ${ownRows}; v++) {
       const int m = ${load.first} + ${row};
-${own.text}      ${word("has")}[v] = m < ${load.end};
-      ${word("row")}[v] = first + ${offset(of(load.own), own.places)};
+${own.text}      ${word("has")}[v] = ${load.wholeTiles ? c`true` : c`m < ${load.end}`};
+      ${word("row")}[v] = first + ${offset(of(load.own), own.places)}${inRuns ? c` + (${firstStep}) * (${apart})` : c``};
     }
   }
 `,
-    take: c`#pragma unroll
-    for (int u = 0; u < ${ownSteps}; u++) {
-      const int k = from + ${step};
-${over.text}      const bool is = k < ${load.steps};
-      const float *const at = ${from} + (${offset(of(load.over), over.places)});
-#pragma unroll
-      for (int v = 0; v < ${ownRows}; v++) ${word("next")}[u * ${ownRows} + v] = is && ${word("has")}[v] ? at[${word("row")}[v]] : 0.0f;
-    }
-`,
+    take: took,
     put: c`#pragma unroll
     for (int u = 0; u < ${ownSteps}; u++)
 #pragma unroll

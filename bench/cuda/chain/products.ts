@@ -3,7 +3,7 @@ import { scalarPrelude } from "../../../compiler/backends/cuda/scalar-prelude.ts
 import type { NodeOf } from "../../../compiler/ir/graph-operands.ts";
 import type { Axis, Node } from "../../../compiler/ir/graph.ts";
 import { c, type Fragment } from "../../../compiler/ir/kernel.ts";
-import { mapValue, Reads, takeApart, turnText, type LoopCall, type Places } from "./loops.ts";
+import { knownSize, mapValue, Reads, takeApart, turnText, type LoopCall, type Places } from "./loops.ts";
 import { sameExtents, sideOf, sideText, slice, strideOf } from "./product-sides.ts";
 
 /** What is computed of sums before they are stored: a map of each, or a rotation of rows. */
@@ -54,7 +54,9 @@ export function productCall(node: NodeOf<"contract">, after: AfterProduct | null
   const threads = 2 * columns;
   const count = (name: string, axes: readonly Axis[]): Fragment => reads.size(name, reads.count(axes));
   const [rowEnd, columnEnd, steps] = [count("rows", ofLeft), count("columns", ofRight), count("steps", over)];
-  const common = { threads, group: both, over, steps };
+  const whole = (axes: readonly Axis[], by: number): boolean =>
+    (knownSize(reads.count(axes)) ?? 1) % by === 0;
+  const common = { threads, group: both, over, steps, wholeSlices: whole(over, slice) };
   const a = sideText(reads, {
     ...common,
     name: "a",
@@ -63,6 +65,7 @@ export function productCall(node: NodeOf<"contract">, after: AfterProduct | null
     own: ofLeft,
     first: c`m0`,
     end: rowEnd,
+    wholeTiles: whole(ofLeft, rows),
   });
   const b = sideText(reads, {
     ...common,
@@ -72,6 +75,7 @@ export function productCall(node: NodeOf<"contract">, after: AfterProduct | null
     own: ofRight,
     first: c`n0`,
     end: columnEnd,
+    wholeTiles: whole(ofRight, columns),
   });
   const [strideA, strideB] = [strideOf(rows), strideOf(columns)];
   const entry = c`lctx_product`;
@@ -88,6 +92,7 @@ ${a.take}${b.take}  };
   float sum[4][4] = {};
   take(0);
   int stage = 0;
+#pragma unroll 1
   for (int from = 0; from < ${steps}; from += ${slice}, stage ^= 1) {
     float *to = memory + stage * kStage;
 ${a.put}    to += ${slice * strideA};

@@ -12,6 +12,9 @@ const threads = 128;
 /** Positions of a block from which on four lanes share it: more loads are under way, and folding hides behind them. */
 const longBlock = 32;
 
+/** Rows that a lane reads before it folds the first of them. */
+const rowsAhead = 8;
+
 /** What each fold starts from: a lane of a short block may have no position. */
 const starts: Readonly<Record<BlockReduceNode["op"], Fragment>> = {
   sum: c`0.0f`,
@@ -64,7 +67,7 @@ export function blockFoldsCall(nodes: readonly BlockReduceNode[], element: Atten
     c`    { const float own = ${own(n)}[u]; ${identifier("to", n)}[place + u] = ${folds[op].end}; }\n`;
   const entry = c`lctx_block_folds`;
   const text = c`${scalarPrelude("accurate")}${elementText(element)}
-constexpr int kUnit = ${unit}, kParts = ${parts}, kLanes = 32 / kParts;
+constexpr int kUnit = ${unit}, kParts = ${parts}, kLanes = 32 / kParts, kAhead = ${rowsAhead};
 union lctx_unit { float4 all; lctx_element each[${width}]; };
 extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(const lctx_element *from, ${joinFragments(results, c``)}int outer, int given, int made, int inner) {
   /* Lanes of a part have neighbouring units; the parts of a warp take turns along the block. */
@@ -75,17 +78,29 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(const lctx_ele
   const int first = (int)n * ${node.block}, count = is ? min(${node.block}, given - first) : 0;
   const lctx_element *at = from + (before * given + first) * inner + after;
   const long long place = (before * made + n) * inner + after;
-${each(start)}#pragma unroll 8
-  for (int j = part; j < count; j += kParts) {
+${each(start)}  const auto read = [&](int j) {
     lctx_unit xs;
     const lctx_element *row = at + (long long)j * inner;
     if (kUnit > 1) xs.all = *(const float4 *)row;
     else xs.each[0] = row[0];
+    return xs;
+  };
+  const auto fold = [&](const lctx_unit &xs) {
 #pragma unroll
     for (int u = 0; u < kUnit; u++) {
       const float x = lctx_real(xs.each[u]);
 ${each(step)}    }
+  };
+  int j = part;
+  /* Several rows are on their way before the first is folded. */
+  for (; j + (kAhead - 1) * kParts < count; j += kAhead * kParts) {
+    lctx_unit xs[kAhead];
+#pragma unroll
+    for (int ahead = 0; ahead < kAhead; ahead++) xs[ahead] = read(j + ahead * kParts);
+#pragma unroll
+    for (int ahead = 0; ahead < kAhead; ahead++) fold(xs[ahead]);
   }
+  for (; j < count; j += kParts) fold(read(j));
 #pragma unroll
   for (int lanes = kLanes; lanes < 32; lanes *= 2)
 #pragma unroll
