@@ -1,5 +1,6 @@
 /** CUDA kernel of a contraction of any axes, f32: tiles in shared memory, sums in order, then what alone reads them. */
 import { scalarPrelude } from "../../../compiler/backends/cuda/scalar-prelude.ts";
+import { sameAxes } from "../../../compiler/ir/graph-axes.ts";
 import type { NodeOf } from "../../../compiler/ir/graph-operands.ts";
 import type { Axis, Node } from "../../../compiler/ir/graph.ts";
 import { c, type Fragment } from "../../../compiler/ir/kernel.ts";
@@ -23,8 +24,9 @@ const sides = (node: NodeOf<"contract">, inLeft: boolean, inRight: boolean): rea
 
 /** True when `after`, which alone reads the product (under whatever names of its axes), can be computed with it. */
 export function joinsProduct(node: NodeOf<"contract">, after: AfterProduct): boolean {
-  if (after.dtype !== "f32" || !sameExtents(node.axes, after.axes)) return false;
-  if (after.kind === "map") return after.operands.includes(node);
+  if (after.dtype !== "f32") return false;
+  if (after.kind === "map") return after.operands.includes(node) && sameAxes(node.axes, after.axes);
+  if (!sameExtents(node.axes, after.axes)) return false;
   const columns = sides(node, false, true);
   return (
     columns.length === 1 &&
