@@ -9,6 +9,7 @@ import {
   sm90ForwardCall,
   sm90Refusal,
 } from "../../compiler/backends/cuda/sm90/attention-call.ts";
+import { graphOf } from "../../compiler/ir/graph-build.ts";
 import type { AttentionGradientNode, AttentionNode, Graph } from "../../compiler/ir/graph.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import type { CudaDevice } from "../../runtime/device/cuda/device.ts";
@@ -168,10 +169,13 @@ export async function benchSeer(
       "evaluation",
     );
   const fill = normal(device, { wq: 0.6, wk: 0.2 });
-  const first = await open(device, of("0.5"), length, fill);
-  first.chain.run(isRouting);
-  const select = first.graph.nodes.find((node) => node.kind === "select")!;
+  const any = of("0.5");
+  const select = any.graph.nodes.find((node) => node.kind === "select")!;
   if (select.kind !== "select") throw new Error("no selection");
+  // As an output, what is chosen by is stored.
+  const told = graphOf(new Map([...any.graph.outputs, ["gate", select.buffers[0]!]]));
+  const first = await open(device, { ...any, graph: told }, length, fill);
+  first.chain.run(isRouting);
   const gate = first.chain.memory(select.buffers[0]!);
   const values = new Float32Array(gate.byteLength / 4);
   device.download(gate, values);

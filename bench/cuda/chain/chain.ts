@@ -18,14 +18,12 @@ import type {
 import type { BlockReduceNode } from "../../../compiler/ir/graph-pairs.ts";
 import { blockFacts } from "../../../compiler/passes/analyses/block-facts.ts";
 import type { CudaCall } from "../../../runtime/device/cuda/launch.ts";
+import { joinsOf } from "./joins.ts";
 import { loopCall } from "./loops.ts";
 import { productCall } from "./products.ts";
-
-/** A result of a node: the first one is the node's own tensor. */
-export interface Tensor {
-  readonly node: Node;
-  readonly result: number;
-}
+import { reductionsCall } from "./reductions.ts";
+import { selectionWithMaps } from "./select-maps.ts";
+import { elementsOf, rootOf, tensorOf, type Tensor } from "./tensors.ts";
 
 export interface Link {
   readonly label: string;
@@ -45,60 +43,12 @@ export interface ChainOptions {
 
 const first = (node: Node): Tensor => ({ node: rootOf(node), result: 0 });
 
-/** The node whose memory a tensor is: reshapes and results have none of their own. */
-function rootOf(node: Node): Node {
-  return node.kind === "reshape" ? rootOf(node.operand) : node;
-}
-
-/** Where a node's tensor lies. */
-export function tensorOf(node: Node): Tensor {
-  const root = rootOf(node);
-  return root.kind === "result" ? { node: rootOf(root.of), result: root.result } : { node: root, result: 0 };
-}
-
-/** True for a tensor of the element type. */
-export function isElement({ node, result }: Tensor, ofElements: ReadonlySet<Node>): boolean {
-  if (node.dtype === "i32") return false;
-  if (node.kind === "attention") return result === 0;
-  if (node.kind === "attention-gradient") return result < 2 * node.regions.length + 1;
-  return ofElements.has(node);
-}
-
-/** The given tensors that are of the element type: what attentions, folds and selections multiply, and output gradients. */
-export function elementsOf(graph: Graph): ReadonlySet<Node> {
-  const found = new Set<Node>();
-  for (const node of graph.nodes) {
-    if ("regions" in node)
-      for (const region of node.regions) found.add(rootOf(region.query)).add(rootOf(region.key));
-    if (node.kind === "attention" || node.kind === "attention-gradient") found.add(rootOf(node.value));
-    if (node.kind === "attention-gradient") found.add(rootOf(node.outputGradient));
-    // Blocks of a given tensor are folded from elements.
-    if (node.kind === "block-reduce" && rootOf(node.operand).kind === "parameter")
-      found.add(rootOf(node.operand));
-  }
-  return found;
-}
-
 /** Calls of all nodes that need one. Throws for a kind of node that chains have no call for. */
 export function chainOf(graph: Graph, options: ChainOptions): readonly Link[] {
   const { element } = options;
   const ofElements = elementsOf(graph);
-  const readers = new Map<Node, number>();
-  for (const node of graph.nodes)
-    for (const operand of nodeOperands(node))
-      readers.set(rootOf(operand), (readers.get(rootOf(operand)) ?? 0) + 1);
-  const outputs = new Set([...graph.outputs.values()].map(rootOf));
-  const readBy = new Map<Node, Node>();
-  for (const node of graph.nodes) for (const operand of nodeOperands(node)) readBy.set(operand, node);
-  const inline = (node: Node): boolean => {
-    const reader = readBy.get(node);
-    return (
-      node.kind === "map" &&
-      readers.get(node) === 1 &&
-      !outputs.has(node) &&
-      (reader?.kind === "map" || reader?.kind === "reduce")
-    );
-  };
+  const joins = joinsOf(graph);
+  const isInline = (node: Node): boolean => joins.withReader.has(node);
   const elementFor = (node: Node): AttentionElement => (ofElements.has(rootOf(node)) ? element : "f32");
   const done = new Set<Node>();
   const links: Link[] = [];
@@ -116,18 +66,28 @@ export function chainOf(graph: Graph, options: ChainOptions): readonly Link[] {
       case "reshape":
       case "result":
         break;
+      case "reduce": {
+        const group = joins.together.get(node)!;
+        for (const other of group) done.add(other);
+        const { call, reads } = reductionsCall(group, isInline);
+        push(`${node.site}: reductions`, call, reads, group.map(first));
+        break;
+      }
       case "map":
-      case "reduce":
       case "concat":
       case "rotate": {
-        if (inline(node)) break;
-        const { call, reads } = loopCall(node, inline);
+        if (isInline(node)) break;
+        const { call, reads } = loopCall(node, isInline);
         push(`${node.site}: ${node.kind}`, call, reads, [first(node)]);
         break;
       }
       case "contract": {
-        const { call, reads } = productCall(node);
-        push(`${node.site}: product`, call, reads, [first(node)]);
+        const after = joins.after.get(node) ?? null;
+        if (after !== null) done.add(after);
+        const { call, reads } = productCall(node, after);
+        push(`${node.site}: product${after === null ? "" : `, ${after.kind}`}`, call, reads, [
+          first(after ?? node),
+        ]);
         break;
       }
       case "block-reduce": {
@@ -145,9 +105,12 @@ export function chainOf(graph: Graph, options: ChainOptions): readonly Link[] {
       case "pair-reduce":
         plain(pairReduceCall(node, blockFacts(node), element));
         break;
-      case "select":
-        plain(selectCall(node, node.query === null ? "f32" : elementFor(node.query)));
+      case "select": {
+        const own = selectionWithMaps(node, isInline);
+        const call = selectCall(own, own.query === null ? "f32" : elementFor(own.query));
+        push(`${node.site}: select`, call, nodeOperands(own), [first(node)]);
         break;
+      }
       case "attention":
         plain(options.attention(node));
         break;

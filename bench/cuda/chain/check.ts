@@ -6,7 +6,8 @@ import { interpret, type Float64Tensor } from "../../../compiler/ir/interpret.ts
 import type { LaunchSizes } from "../../../runtime/device/cuda/launch.ts";
 import { pack, round, unpack, type Packed } from "../../../tests/cuda/sixteen-bits.ts";
 import { fillTensor, randomNumbers, shapeOf } from "../../../tests/support/random-values.ts";
-import { elementsOf, isElement, tensorOf, type Link, type Tensor } from "./chain.ts";
+import type { Link } from "./chain.ts";
+import { elementsOf, isElement, tensorOf, type Tensor } from "./tensors.ts";
 
 /** Runs a link; its last buffers are written in place. */
 export type RunLink = (link: Link, buffers: readonly Packed[], sizes: LaunchSizes) => void | Promise<void>;

@@ -8,7 +8,8 @@ import { evaluateLaunchSize, type LaunchSizes } from "../../../runtime/device/cu
 import type { CudaMemory } from "../../../runtime/device/cuda/memory.ts";
 import type { BoundCall } from "../../../runtime/device/cuda/prepared.ts";
 import { median } from "../../report.ts";
-import { elementsOf, isElement, tensorOf, type Link, type Tensor } from "./chain.ts";
+import type { Link } from "./chain.ts";
+import { elementsOf, isElement, tensorOf, type Tensor } from "./tensors.ts";
 
 /** Fills a given tensor's memory. */
 export type Fill = (name: string, memory: CudaMemory) => void | Promise<void>;
@@ -52,9 +53,14 @@ export class DeviceChain {
     this.#bound = bound;
   }
 
-  /** Memory of a node's tensor. */
+  /** Memory of a node's tensor. Throws for one that no link writes: it is computed where it is read. */
   memory(node: Node): CudaMemory {
-    return this.#memoryOf(tensorOf(node));
+    const of = tensorOf(node);
+    const writes = ({ buffers, writes }: Link): boolean =>
+      buffers.slice(-writes).some((own) => own.node === of.node && own.result === of.result);
+    if (of.node.kind !== "parameter" && !this.links.some(writes))
+      throw new Error(`${node.site}: no link of the chain writes this ${node.kind}`);
+    return this.#memoryOf(of);
   }
 
   given(path: string): CudaMemory {

@@ -1,4 +1,4 @@
-/** CUDA kernels of maps, reductions, concatenations and rotations of small tensors: a thread an element, a warp a reduced one. */
+/** CUDA kernels of maps, concatenations and rotations of small tensors: a thread an element. */
 import { cudaPrinter, type CudaLeaves } from "../../../compiler/backends/cuda/print-expr.ts";
 import { scalarPrelude } from "../../../compiler/backends/cuda/scalar-prelude.ts";
 import { axisExtent } from "../../../compiler/ir/axis-extent.ts";
@@ -11,19 +11,32 @@ import type { CudaCall, LaunchSize } from "../../../runtime/device/cuda/launch.t
 
 const threads = 256;
 
-export type LoopNode = NodeOf<"map"> | NodeOf<"reduce"> | NodeOf<"concat"> | NodeOf<"rotate">;
-type Places = ReadonlyMap<string, Fragment>;
+export type LoopNode = NodeOf<"map"> | NodeOf<"concat"> | NodeOf<"rotate">;
+export type Places = ReadonlyMap<string, Fragment>;
 
 export interface LoopCall {
   readonly call: CudaCall;
-  /** Nodes whose tensors are the first buffers; the result follows. All are f32 or i32. */
+  /** Nodes whose tensors are the first buffers; the results follow. All are f32 or i32. */
   readonly reads: readonly Node[];
+}
+
+/** A product of numbers, or null for a size that only a launch knows. */
+export function knownSize(size: LaunchSize): number | null {
+  if (typeof size === "number") return size;
+  if (typeof size === "string" || size[0] !== "*") return null;
+  const parts = size.slice(1).map((part) => knownSize(part as LaunchSize));
+  return parts.reduce((all, one) => (all === null || one === null ? null : all * one), 1);
 }
 
 /** Names and arguments of what a kernel reads: tensors, sizes. */
 export class Reads {
   readonly nodes: Node[] = [];
+  readonly #results: number;
   readonly #sizes = new Map<string, LaunchSize>();
+
+  constructor(results = 1) {
+    this.#results = results;
+  }
 
   tensor(node: Node): Fragment {
     const at = this.nodes.indexOf(node);
@@ -31,6 +44,8 @@ export class Reads {
   }
 
   size(name: string, size: LaunchSize): Fragment {
+    const known = knownSize(size);
+    if (known !== null) return c`${known}`;
     if (!this.#sizes.has(name)) this.#sizes.set(name, size);
     return identifier("n", [...this.#sizes.keys()].indexOf(name));
   }
@@ -60,6 +75,7 @@ export class Reads {
       [
         ...this.nodes.map((node, n) => c`${typed(node)}${identifier("t", n)}, `),
         c`void *result`,
+        ...Array.from({ length: this.#results - 1 }, (_, n) => c`, void *${identifier("result", n + 1)}`),
         ...[...this.#sizes].map((_, n) => c`, int ${identifier("n", n)}`),
       ],
       c``,
@@ -68,50 +84,69 @@ export class Reads {
 
   get arguments() {
     return [
-      ...Array.from({ length: this.nodes.length + 1 }, (_, buffer) => ({ kind: "pointer", buffer }) as const),
+      ...Array.from(
+        { length: this.nodes.length + this.#results },
+        (_, buffer) => ({ kind: "pointer", buffer }) as const,
+      ),
       ...[...this.#sizes.values()].map((value) => ({ kind: "i32", value }) as const),
     ];
   }
 }
 
-/** Statements that take a flat place apart: names of the axes' places. */
+export interface Apart {
+  readonly text: Fragment;
+  readonly places: Map<string, Fragment>;
+}
+
+/** Statements that take a flat place inside a tensor apart: names of the axes' places. */
 export function takeApart(
   reads: Reads,
   axes: readonly Axis[],
   flat: Fragment,
   word: string,
-): { readonly text: Fragment; readonly places: Map<string, Fragment> } {
+  type: Fragment = c`long long`,
+): Apart {
   const places = new Map<string, Fragment>();
-  let text = c`    long long ${identifier(word)} = ${flat};\n`;
+  const left = identifier(word);
+  let text = c`    ${type} ${left} = ${flat};\n`;
   for (let n = axes.length - 1; n >= 0; n--) {
     const own = identifier(word, n);
-    const extent = reads.extent(axes[n]!.size);
-    text = c`${text}    const int ${own} = (int)(${identifier(word)} % ${extent}); ${identifier(word)} /= ${extent};\n`;
+    // What is left for the first axis is its place.
+    const extent = n === 0 ? null : reads.extent(axes[n]!.size);
+    const take = extent === null ? c`(int)${left}` : c`(int)(${left} % ${extent}); ${left} /= ${extent}`;
+    text = c`${text}    const int ${own} = ${take};\n`;
     places.set(axes[n]!.name, own);
   }
-  return { text, places };
+  return { text: c`${text}    (void)${left};\n`, places };
 }
 
-/** Statements and value of a node at given places; a map that only one node reads is computed where it is read. */
-function valueAt(
+/** Statements and value of a node at given places; maps for which `inline` holds are computed where they are read. */
+export function valueAt(
   reads: Reads,
   node: Node,
   places: Places,
   inline: (node: Node) => boolean,
   word: string,
+  known: ReadonlyMap<Node, Fragment> = new Map(),
 ): { text: Fragment; value: Fragment } {
-  if (node.kind === "map" && inline(node)) return mapValue(reads, node, places, inline, word);
+  const value = known.get(node);
+  if (value !== undefined) return { text: c``, value };
+  if (node.kind === "map" && inline(node)) return mapValue(reads, node, places, inline, word, known);
   return { text: c``, value: reads.element(node, places) };
 }
 
-function mapValue(
+/** Statements and value of a map at given places; `known` are values of operands that are at hand. */
+export function mapValue(
   reads: Reads,
   node: NodeOf<"map">,
   places: Places,
   inline: (node: Node) => boolean,
   word: string,
+  known: ReadonlyMap<Node, Fragment> = new Map(),
 ): { text: Fragment; value: Fragment } {
-  const operands = node.operands.map((operand, n) => valueAt(reads, operand, places, inline, `${word}_${n}`));
+  const operands = node.operands.map((operand, n) =>
+    valueAt(reads, operand, places, inline, `${word}_${n}`, known),
+  );
   const none = (what: string) => (): never => {
     throw new Error(`${node.site}: no ${what} here`);
   };
@@ -137,18 +172,12 @@ function mapValue(
   };
 }
 
-function rotateValue(
-  reads: Reads,
-  node: NodeOf<"rotate">,
-  places: Places,
-): { text: Fragment; value: Fragment } {
-  const last = node.axes.at(-1)!;
-  const own = places.get(last.name)!;
-  const half = node.rotated / 2;
+/** Statements that make `s` and `k`, sine and cosine (scaled) of a pair at given places of a rotation. */
+export function turnText(reads: Reads, node: NodeOf<"rotate">, places: Places, pair: Fragment): Fragment {
   const printer = cudaPrinter(
     {
       index: (name) => {
-        if (name === "m") return c`m`;
+        if (name === "m") return pair;
         if (name === "x") return places.get("t")!;
         return places.get(node.axes.at(-2)!.name)!;
       },
@@ -161,6 +190,20 @@ function rotateValue(
     "r",
   );
   const [position, angle, scale] = [node.position, node.angle, node.scale].map((e) => printer.print(e));
+  return c`${printer.take()}    double sine, cosine;
+    sincos((double)${position!} * (double)${angle!}, &sine, &cosine);
+    const float s = (float)sine * ${scale!}${node.inverse ? c` * -1.0f` : c``}, k = (float)cosine * ${scale!};
+`;
+}
+
+function rotateValue(
+  reads: Reads,
+  node: NodeOf<"rotate">,
+  places: Places,
+): { text: Fragment; value: Fragment } {
+  const last = node.axes.at(-1)!;
+  const own = places.get(last.name)!;
+  const half = node.rotated / 2;
   const at = (i: Fragment): Fragment => reads.element(node.operand, new Map([...places, [last.name, i]]));
   const [low, high, m] =
     node.layout === "half"
@@ -169,10 +212,7 @@ function rotateValue(
   const second = node.layout === "half" ? c`${own} >= ${half}` : c`${own} % 2 == 1`;
   return {
     text: c`    const int m = ${m};
-${printer.take()}    double sine, cosine;
-    sincos((double)${position!} * (double)${angle!}, &sine, &cosine);
-    const float s = (float)sine * ${scale!}${node.inverse ? c` * -1.0f` : c``}, k = (float)cosine * ${scale!};
-    const bool turns = ${own} < ${node.rotated};
+${turnText(reads, node, places, c`m`)}    const bool turns = ${own} < ${node.rotated};
     const float low = turns ? ${at(low)} : 0.0f, high = turns ? ${at(high)} : 0.0f;
 `,
     value: c`(turns ? (${second} ? high * k + low * s : low * k - high * s) : ${at(own)})`,
@@ -195,12 +235,6 @@ function concatValue(reads: Reads, node: NodeOf<"concat">, places: Places): Frag
   return value;
 }
 
-const folds = {
-  sum: { start: c`0.0f`, step: c`own + x` },
-  max: { start: c`(-LCTX_INF)`, step: c`x > own || x != x ? x : own` },
-  min: { start: c`LCTX_INF`, step: c`x < own || x != x ? x : own` },
-} as const;
-
 /** The call of a node; `inline` says which maps are computed by the one that reads them. */
 export function loopCall(node: LoopNode, inline: (node: Node) => boolean): LoopCall {
   const reads = new Reads();
@@ -209,44 +243,19 @@ export function loopCall(node: LoopNode, inline: (node: Node) => boolean): LoopC
   const end = reads.size("*", total);
   const type = node.dtype === "i32" ? c`int` : c`float`;
   const entry = c`lctx_loop`;
-  let body: Fragment;
-  if (node.kind === "reduce") {
-    const over = node.operand.axes.filter(({ name }) => node.over.includes(name));
-    const inner = takeApart(reads, over, c`j`, "in");
-    const value = valueAt(reads, node.operand, new Map([...places, ...inner.places]), inline, "e");
-    const { start, step } = folds[node.op];
-    const fold = c`${step}`;
-    body = c`  const long long i = ((long long)blockIdx.x * ${threads} + threadIdx.x) / 32;
-  if (i >= ${end}) return;
-${outer}    float own = ${start};
-  for (int j = threadIdx.x % 32; j < ${reads.size("over", reads.count(over))}; j += 32) {
-${inner.text}${value.text}    const float x = ${value.value};
-    own = ${fold};
-  }
-#pragma unroll
-  for (int lanes = 16; lanes > 0; lanes /= 2) {
-    const float x = __shfl_xor_sync(0xffffffffu, own, lanes);
-    own = ${fold};
-  }
-  if (threadIdx.x % 32 == 0) ((float *)result)[i] = own;
-`;
-  } else {
-    const made =
-      node.kind === "map"
-        ? mapValue(reads, node, places, inline, "e")
-        : node.kind === "rotate"
-          ? rotateValue(reads, node, places)
-          : { text: c``, value: concatValue(reads, node, places) };
-    body = c`  const long long i = (long long)blockIdx.x * ${threads} + threadIdx.x;
-  if (i >= ${end}) return;
-${outer}${made.text}  ((${type} *)result)[i] = ${made.value};
-`;
-  }
+  const made =
+    node.kind === "map"
+      ? mapValue(reads, node, places, inline, "e")
+      : node.kind === "rotate"
+        ? rotateValue(reads, node, places)
+        : { text: c``, value: concatValue(reads, node, places) };
   const text = c`${scalarPrelude("accurate")}
 extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${reads.parameters}) {
-${body}}
+  const long long i = (long long)blockIdx.x * ${threads} + threadIdx.x;
+  if (i >= ${end}) return;
+${outer}${made.text}  ((${type} *)result)[i] = ${made.value};
+}
 `;
-  const work: LaunchSize = node.kind === "reduce" ? ["*", 32, total] : total;
   return {
     reads: reads.nodes,
     call: {
@@ -257,7 +266,7 @@ ${body}}
         {
           source: 0,
           label: `${node.site}: ${node.kind}`,
-          grid: [["ceil-div", work, threads], 1, 1],
+          grid: [["ceil-div", total, threads], 1, 1],
           threads,
           cluster: 1,
           sharedBytes: 0,

@@ -260,8 +260,18 @@ export function weightedTolerances(
         let delta = 0;
         for (let i = 0; i < e; i++)
           delta += Math.abs(upstream[out * e + i]! * results[0]!.data[out * e + i]!);
+        // Kernels take Σ upstream · output from the output as it is stored. `delta` has the relative error of that; but
+        // output i is also wrong by what numbers have a least one for, however small it is: each weight by `least`
+        // times its value, and the output itself by `least`. So the sum is wrong by
+        // Σ_i |upstream_i| (Σ_n least |value_ni| + least) = least (Σ_n reach_n + Σ_i |upstream_i|),
+        // which the whole row's shares carry to the logits. Rows of a plain softmax have weights that sum to 1, beside
+        // which this is nothing; where the normaliser also counts what the mask hides, or a sink, all of a row's
+        // weights may be lost.
+        let lost = pairs.reduce((sum, { reach, which }) => sum + (which === -1 ? 0 : reach), 0);
+        for (let i = 0; i < e; i++) lost += Math.abs(upstream[out * e + i]!);
+        lost *= least;
         const dRow = shares.map((share) =>
-          weight.row === null ? 0 : (share * (amplify + 1) + least) * delta,
+          weight.row === null ? 0 : share * ((amplify + 1) * delta + lost) + least * delta,
         );
         const dBlock = pairs.map(() => 0);
         const blockMoved = new Map<number, number>();
@@ -311,7 +321,7 @@ export function weightedTolerances(
           );
         });
         if (sinkNow !== null) {
-          const share = Math.exp(sinkNow.value - lse) * (amplify + 1) * delta;
+          const share = Math.exp(sinkNow.value - lse) * ((amplify + 1) * delta + lost);
           addLoads((which) => (which === "sink" ? share : 0), at(NaN, NaN));
         }
       }

@@ -9,6 +9,20 @@ import { around, folds } from "./block-call.ts";
 
 const threads = 128;
 
+/** Positions of a block from which on four lanes share it: more loads are under way, and folding hides behind them. */
+const longBlock = 32;
+
+/** Rows that a lane reads before it folds the first of them. */
+const rowsAhead = 8;
+
+/** What each fold starts from: a lane of a short block may have no position. */
+const starts: Readonly<Record<BlockReduceNode["op"], Fragment>> = {
+  sum: c`0.0f`,
+  mean: c`0.0f`,
+  max: c`(-LCTX_INF)`,
+  min: c`LCTX_INF`,
+};
+
 /** True when one pass can make both. */
 export const sharesPass = (a: BlockReduceNode, b: BlockReduceNode): boolean =>
   a.operand === b.operand &&
@@ -17,7 +31,10 @@ export const sharesPass = (a: BlockReduceNode, b: BlockReduceNode): boolean =>
   a.dtype === "f32" &&
   b.dtype === "f32";
 
-/** Buffers of the call: operand (of the element type), then a result (f32) for each node. Sums are in order of positions. */
+/**
+ * Buffers of the call: operand (of the element type), then a result (f32) for each node. Sums are in order of positions;
+ * those of long blocks are sums of every fourth position, added in pairs.
+ */
 export function blockFoldsCall(nodes: readonly BlockReduceNode[], element: AttentionElement): CudaCall {
   const [node] = nodes;
   if (node === undefined || !nodes.every((other) => sharesPass(node, other)))
@@ -30,47 +47,66 @@ export function blockFoldsCall(nodes: readonly BlockReduceNode[], element: Atten
   const unit = fixedInner !== null && fixedInner % width === 0 ? width : 1;
   const own = (n: number): Fragment => identifier("own", n);
   const results = nodes.map((_, n) => c`float *${identifier("to", n)}, `);
-  const start = nodes.map((_, n) => c`  float ${own(n)}[kUnit];\n`);
+  const parts = node.block >= longBlock ? 4 : 1;
   const each = (make: (n: number, op: BlockReduceNode["op"]) => Fragment): Fragment =>
     joinFragments(
       nodes.map(({ op }, n) => make(n, op)),
       c``,
     );
+  const start = (n: number, op: BlockReduceNode["op"]): Fragment =>
+    c`  float ${own(n)}[kUnit];
+#pragma unroll
+  for (int u = 0; u < kUnit; u++) ${own(n)}[u] = ${starts[op]};
+`;
   // The steps are written over `own` and `x` of one element.
   const step = (n: number, op: BlockReduceNode["op"]): Fragment =>
     c`      { const float own = ${own(n)}[u]; ${own(n)}[u] = ${folds[op].step}; }\n`;
+  const meet = (n: number, op: BlockReduceNode["op"]): Fragment =>
+    c`      { const float own = ${own(n)}[u], x = __shfl_xor_sync(0xffffffffu, own, lanes); ${own(n)}[u] = ${folds[op].step}; }\n`;
   const end = (n: number, op: BlockReduceNode["op"]): Fragment =>
     c`    { const float own = ${own(n)}[u]; ${identifier("to", n)}[place + u] = ${folds[op].end}; }\n`;
   const entry = c`lctx_block_folds`;
   const text = c`${scalarPrelude("accurate")}${elementText(element)}
-constexpr int kUnit = ${unit};
+constexpr int kUnit = ${unit}, kParts = ${parts}, kLanes = 32 / kParts, kAhead = ${rowsAhead};
 union lctx_unit { float4 all; lctx_element each[${width}]; };
 extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(const lctx_element *from, ${joinFragments(results, c``)}int outer, int given, int made, int inner) {
-  const long long i = (long long)blockIdx.x * ${threads} + threadIdx.x;
-  const int units = inner / kUnit;
-  const long long after = i % units * kUnit, n = i / units % made, before = i / units / made;
-  if (before >= outer) return;
-  const int first = (int)n * ${node.block}, count = min(${node.block}, given - first);
+  /* Lanes of a part have neighbouring units; the parts of a warp take turns along the block. */
+  const long long i = ((long long)blockIdx.x * ${threads} + threadIdx.x) / 32 * kLanes + threadIdx.x % kLanes;
+  const int units = ${fixedInner === null ? c`inner / kUnit` : c`${fixedInner / unit}`}, part = threadIdx.x % 32 / kLanes;
+  const long long after = i % units * kUnit, row_block = i / units, before = row_block / made, n = row_block - before * made;
+  const bool is = before < outer;
+  const int first = (int)n * ${node.block}, count = is ? min(${node.block}, given - first) : 0;
   const lctx_element *at = from + (before * given + first) * inner + after;
   const long long place = (before * made + n) * inner + after;
-${joinFragments(start, c``)}  lctx_unit x0;
-  if (kUnit > 1) x0.all = *(const float4 *)at;
-  else x0.each[0] = at[0];
-#pragma unroll
-  for (int u = 0; u < kUnit; u++) {
-    const float x = lctx_real(x0.each[u]);
-${each((n) => c`    ${own(n)}[u] = x;\n`)}  }
-#pragma unroll 8
-  for (int j = 1; j < count; j++) {
+${each(start)}  const auto read = [&](int j) {
     lctx_unit xs;
     const lctx_element *row = at + (long long)j * inner;
     if (kUnit > 1) xs.all = *(const float4 *)row;
     else xs.each[0] = row[0];
+    return xs;
+  };
+  const auto fold = [&](const lctx_unit &xs) {
 #pragma unroll
     for (int u = 0; u < kUnit; u++) {
       const float x = lctx_real(xs.each[u]);
 ${each(step)}    }
+  };
+  int j = part;
+  /* Several rows are on their way before the first is folded. */
+  for (; j + (kAhead - 1) * kParts < count; j += kAhead * kParts) {
+    lctx_unit xs[kAhead];
+#pragma unroll
+    for (int ahead = 0; ahead < kAhead; ahead++) xs[ahead] = read(j + ahead * kParts);
+#pragma unroll
+    for (int ahead = 0; ahead < kAhead; ahead++) fold(xs[ahead]);
   }
+  for (; j < count; j += kParts) fold(read(j));
+#pragma unroll
+  for (int lanes = kLanes; lanes < 32; lanes *= 2)
+#pragma unroll
+    for (int u = 0; u < kUnit; u++) {
+${each(meet)}    }
+  if (!is || part > 0) return;
 #pragma unroll
   for (int u = 0; u < kUnit; u++) {
 ${each(end)}  }
@@ -85,7 +121,7 @@ ${each(end)}  }
       {
         source: 0,
         label: `${node.site}: ${nodes.map(({ op }) => op).join(", ")} of blocks`,
-        grid: [["ceil-div", total, threads], 1, 1],
+        grid: [["ceil-div", ["*", total, parts], threads], 1, 1],
         threads,
         cluster: 1,
         sharedBytes: 0,

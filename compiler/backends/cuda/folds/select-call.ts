@@ -31,7 +31,8 @@ export function selectCall(node: SelectNode, element: AttentionElement): CudaCal
   const rowAxis = node.perRow ? node.axes[1]! : one;
   const heads = node.perHead ? fixed(node.axes.at(-2)!, site) : 1;
   const [groups, depth] = key === null ? [1, 1] : [fixed(key.axes[2]!, site), fixed(key.axes[3]!, site)];
-  if (selectBytes(depth) > mostShared) throw new Error(`${site}: no selection over rows of ${depth} numbers`);
+  const bytes = selectBytes(depth, choose.kind === "top");
+  if (bytes > mostShared) throw new Error(`${site}: no selection over rows of ${depth} numbers`);
   const tables = query === null ? 0 : 2;
   const candidates: Axis = { name: "k", size: node.candidates };
   const source = {
@@ -80,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(${32 * rowsOfBlock}) ${entry}(${pai
         grid: [["ceil-div", ["*", rows, heads], rowsOfBlock], 1, "batch"],
         threads: 32 * rowsOfBlock,
         cluster: 1,
-        sharedBytes: selectBytes(depth),
+        sharedBytes: bytes,
         arguments: [
           ...pairs.arguments,
           ...(query === null ? [] : [pointer(0), pointer(1)]),

@@ -7,8 +7,9 @@ export const rowsOfBlock = 4;
 export const keptCandidates = 2048;
 const digits = 256;
 
-/** Bytes of shared memory: numbers, counts of digits and the query of each row. */
-export const selectBytes = (depth: number): number => rowsOfBlock * 4 * (keptCandidates + digits + depth);
+/** Bytes of shared memory: the query of each row, and where candidates are counted, numbers and counts of digits. */
+export const selectBytes = (depth: number, counts: boolean): number =>
+  rowsOfBlock * 4 * (depth + (counts ? keptCandidates + digits : 0));
 
 /**
  * A candidate's number: 0 where it does not exist, 1 for what is no number, the largest where it is chosen in any case,
@@ -114,9 +115,9 @@ LCTX_DEVICE void lctx_select(const lctx_pairs &p, const lctx_element *queries, c
                              unsigned char *memory, int rows, int candidates) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, b = blockIdx.z, row = blockIdx.x * ${rowsOfBlock} + warp;
   if (row >= rows * kHeads) return;
-  unsigned *kept = (unsigned *)memory + warp * LCTX_KEPT;
-  int *counts = (int *)memory + ${rowsOfBlock} * LCTX_KEPT + warp * ${digits};
-  float *query = (float *)memory + ${rowsOfBlock} * (LCTX_KEPT + ${digits}) + warp * kDepth;
+  float *query = (float *)memory + warp * kDepth;
+  unsigned *kept = (unsigned *)memory + ${rowsOfBlock} * kDepth + warp * LCTX_KEPT;
+  int *counts = (int *)memory + ${rowsOfBlock} * (kDepth + LCTX_KEPT) + warp * ${digits};
   lctx_row x;
   x.b = b, x.h = row % kHeads, x.q = p.start + row / kHeads, x.candidates = candidates;
   x.kept = kept, x.query = query;
@@ -124,6 +125,16 @@ LCTX_DEVICE void lctx_select(const lctx_pairs &p, const lctx_element *queries, c
   if (kMultiplies)
     for (int i = lane; i < kDepth; i += 32) query[i] = lctx_real(queries[((long long)b * rows * kHeads + row) * kDepth + i]);
   __syncwarp();
+  words += ((long long)b * rows * kHeads + row) * ((candidates + 31) / 32);
+  if constexpr (kAbove) {
+    /* Each candidate is chosen or not whatever the others are. */
+#pragma unroll 2
+    for (int from = 0; from < candidates; from += 32) {
+      const unsigned chosen = __ballot_sync(0xffffffffu, lctx_make_number(p, x, from + lane) > 1u);
+      if (lane == 0) words[from / 32] = (int)chosen;
+    }
+    return;
+  }
   int exist = 0, forced = 0;
   for (int from = 0; from < candidates; from += 32) {
     const unsigned own = lctx_make_number(p, x, from + lane);
@@ -135,14 +146,11 @@ LCTX_DEVICE void lctx_select(const lctx_pairs &p, const lctx_element *queries, c
   /* Chosen are numbers above \`least\`, and the first \`equal\` of those that are it. */
   unsigned least = 1u;
   int equal = 0;
-  if (!kAbove) {
-    const int n = max((int)lctx_amount(p, b, x.h), forced);
-    if (n >= exist) equal = exist;
-    else if (n > 0) least = lctx_nth(p, x, counts, n, equal);
-    else least = 0xffffffffu;
-  }
+  const int n = max((int)lctx_amount(p, b, x.h), forced);
+  if (n >= exist) equal = exist;
+  else if (n > 0) least = lctx_nth(p, x, counts, n, equal);
+  else least = 0xffffffffu;
   int taken = 0;
-  words += ((long long)b * rows * kHeads + row) * ((candidates + 31) / 32);
   for (int from = 0; from < candidates; from += 32) {
     const unsigned own = lctx_number(p, x, from + lane);
     const unsigned same = __ballot_sync(0xffffffffu, own == least);
