@@ -76,6 +76,7 @@ export async function evaluateRun(
           );
     try {
       const result = await evaluate(model, dataset, {
+        sequences: stage.batch.sequences,
         rows: options.rows ?? null,
         objective: options.objective ?? stage.loss.objective,
       });

@@ -39,6 +39,8 @@ export interface DataSettings {
   readonly length: number;
   /** True: tokens carry their document and the position where it starts, and no document predicts into the next. */
   readonly packed: boolean;
+  /** True: each document is a row of its own length, of several when it is longer than `length`. */
+  readonly cut?: boolean | undefined;
   /** A token put after every `every` tokens of text, aligned to the row; null: none. */
   readonly insert: { readonly token: string; readonly every: number } | null;
   /** Text held out: a share of it (0 ≤ value < 1), or a number of tokens. */

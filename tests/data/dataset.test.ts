@@ -190,7 +190,8 @@ describe("a dataset", () => {
     const buffers = { tokens: new Int32Array(8), targets: new Int32Array(8), documents: null, starts: null };
     for (let row = 0; row < data.validationRows; row++) counted += data.fillValidation(row, buffers, 0);
     expect(counted).toBe(data.validation.tokens - 1);
-    expect(data.fillValidation(data.validationRows, buffers, 0)).toBe(0);
+    expect(data.validationLength(data.validationRows - 1)).toBe(((data.validation.tokens - 2) % 8) + 1);
+    expect(() => data.fillValidation(data.validationRows, buffers, 0)).toThrow(RangeError);
   });
 
   it("to evaluate on is all held out, and may be short", async () => {
@@ -198,10 +199,10 @@ describe("a dataset", () => {
     const places = { specFolder: folder, projectFolder: folder, cacheFolder: join(folder, "cache") };
     const loss = { exceptToken: null, exceptPositions: [] };
     const text = await openEvaluationText(settings("t"), loss, { ...places, vocabulary: 256 });
-    const buffers = { tokens: new Int32Array(8), targets: new Int32Array(8), documents: null, starts: null };
-    expect([text.train.tokens, text.validationRows]).toEqual([0, 1]);
+    const buffers = { tokens: new Int32Array(3), targets: new Int32Array(3), documents: null, starts: null };
+    expect([text.train.tokens, text.validationRows, text.validationLength(0)]).toEqual([0, 1, 3]);
     expect(text.fillValidation(0, buffers, 0)).toBe(3);
-    expect([...buffers.targets]).toEqual([98, 99, 100, -1, -1, -1, -1, -1]);
+    expect([...buffers.targets]).toEqual([98, 99, 100]);
     expect(() => text.fillTrain(0, buffers, 0)).toThrow(RangeError);
     text.close();
     write("data/one.txt", "a");
