@@ -61,7 +61,7 @@ export function scoreAnswers(
   return scores;
 }
 
-/** Scores rows that fill the model. */
+/** Scores rows of one length, for which the model has its sizes. */
 function scoreRun(
   model: TrainableModel,
   rows: readonly AnswerRow[],

@@ -35,7 +35,7 @@ export interface DataSettings {
   readonly mix?: readonly MixPart[] | undefined;
   /** `bytes`, or the path of a tokenizer.json (or of the folder that holds it). */
   readonly tokenizer: string;
-  /** Tokens a row holds, inserted tokens counted. */
+  /** Tokens a row holds, at most, inserted tokens counted. */
   readonly length: number;
   /** True: tokens carry their document and the position where it starts, and no document predicts into the next. */
   readonly packed: boolean;

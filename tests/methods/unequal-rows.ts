@@ -46,8 +46,8 @@ export interface Unequal {
   /** What the outputs of each row are multiplied with in the loss, 0 where there is no target. */
   readonly up: (name: string) => readonly Float64Array[];
   readonly values: ReadonlyMap<string, Float64Array>;
-  /** Outputs of rows that are all run at one length, as the kernels have them; what is behind a row's end is another row's. */
-  readonly padded: (name: string, length: number) => readonly Float64Array[];
+  /** Outputs of rows that all run at one length, as the kernels have them; `seed` says which numbers are past a row's end. */
+  readonly padded: (name: string, length: number, seed: number) => readonly Float64Array[];
   readonly close: () => void;
 }
 
@@ -225,9 +225,14 @@ export async function unequalRows(
           Math.floor(n / size) % lengths[number]! === 0 ? 0 : x,
         ),
       ),
-    padded: (name, length) => {
+    padded: (name, length, seed) => {
       model.resize({ batch: numbers.length, length });
-      model.tensor("input:tokens").forEach((_, n, all) => (all[n] = n));
+      const next = randomNumbers(seed);
+      const places = model.tensor("input:tokens");
+      for (const number of numbers)
+        for (let p = 0; p < length; p++)
+          places[number * length + p] =
+            p < lengths[number]! ? number * room + p : Math.floor(next() * lengths.length * room);
       model.tensor("input:targets").fill(-1);
       model.run("train", {});
       return numbers.map((number) =>
