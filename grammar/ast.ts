@@ -269,6 +269,8 @@ export interface DataClause {
   readonly tokenizer: StringExpr | null;
   readonly length: Expr | null;
   readonly packed: boolean;
+  /** `cut by document`. */
+  readonly cut: boolean;
   readonly insert: { readonly token: Identifier; readonly every: Expr } | null;
   readonly validate: Amount | null;
   readonly span: Span;

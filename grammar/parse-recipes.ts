@@ -164,6 +164,7 @@ export class RecipeParser extends TaskParser {
       let tokenizer: StringExpr | null = null;
       let length: Expr | null = null;
       let packed = false;
+      let cut = false;
       let insert: DataClause["insert"] = null;
       let validate: Amount | null = null;
       let parts: readonly DataPart[] = [];
@@ -202,6 +203,14 @@ export class RecipeParser extends TaskParser {
           },
           {
             ALT: () => {
+              this.CONSUME(t.keywords.cut);
+              this.CONSUME1(t.keywords.by);
+              this.CONSUME1(t.keywords.document);
+              cut = true;
+            },
+          },
+          {
+            ALT: () => {
               this.CONSUME(t.keywords.insert);
               const token = this.name();
               this.CONSUME(t.keywords.every);
@@ -223,6 +232,7 @@ export class RecipeParser extends TaskParser {
         tokenizer,
         length,
         packed,
+        cut,
         insert,
         validate,
         span: this.since(start),

@@ -116,6 +116,7 @@ function dataText(
   if (clause.tokenizer !== null) parts.push(`tokenizer ${printText(clause.tokenizer.value)}`);
   if (clause.length !== null) parts.push(`length ${print(clause.length)}`);
   if (clause.packed) parts.push("packed by document");
+  if (clause.cut) parts.push("cut by document");
   if (clause.insert !== null)
     parts.push(`insert ${clause.insert.token.text} every ${print(clause.insert.every)}`);
   if (clause.validate !== null) parts.push(`validate ${amount(clause.validate)}`);

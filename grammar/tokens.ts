@@ -29,7 +29,7 @@ const keyword = (text: string): TokenType =>
 
 const words = [
   "above", "accumulate", "adapt", "adapter", "ahead", "always", "and", "angle", "answer", "ask", "at", "attention", "batch", "blocks",
-  "by", "child", "clip", "data", "decoding", "depths", "diagonals", "document", "doubling", "else", "evaluate", "every", "except",
+  "by", "child", "clip", "cut", "data", "decoding", "depths", "diagonals", "document", "doubling", "else", "evaluate", "every", "except",
   "filler", "from", "if", "import", "in", "input", "insert", "layout", "length", "lengths", "let", "loss", "mask", "metric",
   "mix", "model", "module", "not", "on", "optimizer", "or", "otherwise", "output", "over", "packed", "param", "per",
   "precision", "prepend", "pretrained", "recompute", "repeat", "rotate", "rotated", "rotation", "samples", "scale", "schedule",

@@ -7,7 +7,7 @@ import type { Environment } from "./environment.ts";
 import { findItem, itemHelp } from "./find-item.ts";
 import { mistake } from "./mistakes.ts";
 import { shownModel, siteHelp, showPattern, trainedPaths } from "./model/attach.ts";
-import { visibleTargets } from "./model/visible-targets.ts";
+import { aheadAsksLength, visibleTargets } from "./model/visible-targets.ts";
 import type { Model } from "./model/model.ts";
 import { readOptimizer } from "./optimizer.ts";
 import { checkInsertedBlocks, checkTaught } from "./recipe-attention.ts";
@@ -29,6 +29,7 @@ export interface RecipeStage {
     readonly tokenizer: string | null;
     readonly length: number;
     readonly packed: boolean;
+    readonly cut: boolean;
     readonly insert: { readonly token: string; readonly every: number } | null;
     readonly validate: RecipeAmount | null;
   };
@@ -217,10 +218,14 @@ function checkData(
   }
   const validate = clause.validate === null ? null : amount(clause.validate, "validate", scope, reporter);
   if (clause.validate !== null && validate === null) return null;
+  if (clause.packed && clause.cut) {
+    mistake(reporter, "rows-packed-and-cut", clause.span);
+    return null;
+  }
   const tokenizer = clause.tokenizer?.value ?? null;
   const from = checkSource(clause, scope, reporter);
   if (from === null) return null;
-  return { ...from, tokenizer, length, packed: clause.packed, insert, validate };
+  return { ...from, tokenizer, length, packed: clause.packed, cut: clause.cut, insert, validate };
 }
 
 const objectives = ["next_token", "teach"] as const;
@@ -241,6 +246,10 @@ function checkLoss(
   }
   if (objective === "teach" && !checkTaught(model, clause.objective.span, reporter)) return null;
   const ahead = clause.except?.text === "ahead";
+  if (data.cut && aheadAsksLength(model)) {
+    mistake(reporter, "ahead-of-cut-rows", clause.span);
+    return null;
+  }
   const seen = visibleTargets(model, data.length);
   if (seen.length > 0 && !ahead) {
     mistake(reporter, "loss-sees-target", clause.span);

@@ -6,7 +6,7 @@ import type { ParameterInfo } from "../../runtime/program.ts";
 import { readRunProject } from "../../runtime/project/project.ts";
 import { initialise } from "../../runtime/random/init.ts";
 import { keyOf, RandomStream } from "../../runtime/random/stream.ts";
-import { HostBatch } from "../../runtime/train/batch.ts";
+import { batchesOf } from "../../runtime/train/row-runs.ts";
 import { readRunSettings, runFiles } from "../../runtime/train/run-folder.ts";
 import { carriedFrom, chooseCheckpoint } from "../../runtime/train/weights.ts";
 import type { ChosenOptions, ChosenText } from "./chosen-pairs.ts";
@@ -48,10 +48,8 @@ export function runRow(run: string, length: number): Source {
         seed: settings.seed,
       });
       try {
-        const row = new HostBatch(1, length);
-        if (data.validationRows > 0) data.fillValidation(0, row, 0);
-        else data.fillTrain(0, row, 0);
-        return row;
+        const [row] = batchesOf(data, data.validationRows > 0 ? "validation" : "train", [0], 1);
+        return row!;
       } finally {
         data.close();
       }

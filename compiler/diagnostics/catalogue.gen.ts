@@ -1753,6 +1753,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": "model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.txt\"\n  loss       next_token\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences accumulate 2\n}\n"
   },
   {
+    "code": "ahead-of-cut-rows",
+    "area": "train",
+    "severity": "error",
+    "title": "the targets that `ahead` shows depend on `length`, which differs from row to row",
+    "label": "which targets count is not the same in rows `cut by document`",
+    "help": "state `ahead` without `length`, or leave out `cut by document`",
+    "why": "Targets that their own query can see do not count. Where they lie is found once, for rows of one length; rows cut by document\nhave lengths of their own.",
+    "wrong": "attention Ends() {\n  mask q >= k or k >= length - 4\n  ahead k >= length - 4\n}\n\nmodel Small = decoder { vocab 256   layers 1   heads 2   width 8   length 16   attention Ends() }\n\ntrain Small {\n  data       tokens \"text.jsonl\" length 16 cut by document\n  loss       next_token except ahead\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n}\n",
+    "right": "attention Starts() {\n  mask q >= k or k < 4\n  ahead k < 4\n}\n\nmodel Small = decoder { vocab 256   layers 1   heads 2   width 8   length 16   attention Starts() }\n\ntrain Small {\n  data       tokens \"text.jsonl\" length 16 cut by document\n  loss       next_token except ahead\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n}\n"
+  },
+  {
     "code": "batch-not-whole",
     "area": "train",
     "severity": "error",
@@ -1905,6 +1916,17 @@ export const catalogue: readonly MessageEntry[] = [
     "why": "Activations are kept, or computed again layer by layer.",
     "wrong": "model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.txt\"\n  loss       next_token\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n  recompute  everything\n}\n",
     "right": "model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.txt\"\n  loss       next_token\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n  recompute  layers\n}\n"
+  },
+  {
+    "code": "rows-packed-and-cut",
+    "area": "train",
+    "severity": "error",
+    "title": "rows are `packed by document` and `cut by document`",
+    "label": "says both",
+    "help": "keep one",
+    "why": "Packed rows hold several documents and tell them apart; cut rows hold one document each, or a part of one, and are as long\nas it is. A row cannot be both.",
+    "wrong": "model Small = decoder { vocab 256   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.jsonl\" length 16 packed by document cut by document\n  loss       next_token\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n}\n",
+    "right": "model Small = decoder { vocab 256   layers 1   heads 2   width 8   length 16 }\n\ntrain Small {\n  data       tokens \"text.jsonl\" length 16 cut by document\n  loss       next_token\n  optimizer  adamw(lr: 1e-3)\n  schedule   constant over 100\n  batch      4 sequences\n}\n"
   },
   {
     "code": "schedule-unknown",

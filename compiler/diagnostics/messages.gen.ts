@@ -482,6 +482,9 @@ export const messages = {
   /** {sequences} rows cannot be split into {accumulate} runs */
   accumulateNotWhole: (holes: { readonly sequences: Hole; readonly accumulate: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"accumulate-not-whole","severity":"error","title":"{sequences} rows cannot be split into {accumulate} runs","label":"not a divisor of {sequences}","help":null}, holes, span, extras),
+  /** the targets that `ahead` shows depend on `length`, which differs from row to row */
+  aheadOfCutRows: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"ahead-of-cut-rows","severity":"error","title":"the targets that `ahead` shows depend on `length`, which differs from row to row","label":"which targets count is not the same in rows `cut by document`","help":"state `ahead` without `length`, or leave out `cut by document`"}, {}, span, extras),
   /** {tokens} tokens are not a whole number of rows */
   batchNotWhole: (holes: { readonly tokens: Hole; readonly length: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"batch-not-whole","severity":"error","title":"{tokens} tokens are not a whole number of rows","label":"rows have {length} tokens","help":"choose a multiple of {length}, or count `sequences`"}, holes, span, extras),
@@ -524,6 +527,9 @@ export const messages = {
   /** unknown recompute policy `{name}` */
   recomputeUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"recompute-unknown","severity":"error","title":"unknown recompute policy `{name}`","label":"not a policy","help":"write `none` or `layers`"}, holes, span, extras),
+  /** rows are `packed by document` and `cut by document` */
+  rowsPackedAndCut: (span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"rows-packed-and-cut","severity":"error","title":"rows are `packed by document` and `cut by document`","label":"says both","help":"keep one"}, {}, span, extras),
   /** unknown schedule `{name}` */
   scheduleUnknown: (holes: { readonly name: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"schedule-unknown","severity":"error","title":"unknown schedule `{name}`","label":"not a shape","help":"shapes: constant, cosine, linear"}, holes, span, extras),

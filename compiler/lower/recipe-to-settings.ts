@@ -30,13 +30,14 @@ export function recipeToSettings(recipe: Recipe, defaults: RunDefaults): TrainSe
 
 function stageSettings(stage: RecipeStage, defaults: RunDefaults): StageSettings {
   const { schedule } = stage;
-  const { mix, ...data } = stage.data;
+  const { mix, cut, ...data } = stage.data;
   const validate = data.validate;
   return {
     name: stage.name,
     data: {
       ...data,
       ...(mix === null ? {} : { mix }),
+      ...(cut ? { cut } : {}),
       tokenizer: data.tokenizer ?? defaults.tokenizer,
       validate:
         validate === null

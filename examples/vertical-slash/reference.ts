@@ -1,8 +1,14 @@
 /** MInference's vertical and slash lines (Jiang et al., 2024, section 3.2), from whole rows of weights. */
 import { chosen, logit, range, softmax, weighed, type Text } from "../routing.ts";
 
-/** MInference (Jiang et al., 2024): columns and diagonals that the last rows attend to most. */
-export function verticalSlash(row: Text, vertical: number, slash: number, probe: number): Float64Array {
+/** MInference (Jiang et al., 2024): columns and diagonals that the last rows attend to most, and the first `always`. */
+export function verticalSlash(
+  row: Text,
+  vertical: number,
+  slash: number,
+  probe: number,
+  always = 30,
+): Float64Array {
   const { length } = row;
   const kept = range(row.heads).map((head) => {
     const columns = new Float64Array(length);
@@ -18,7 +24,7 @@ export function verticalSlash(row: Text, vertical: number, slash: number, probe:
         slashes[query - key]! += weights[key]!;
       }
     }
-    const first = (n: number): boolean => n < 30;
+    const first = (n: number): boolean => n < always;
     return {
       columns: chosen(range(length), first, (n) => columns[n]!, vertical),
       slashes: chosen(range(length), first, (n) => slashes[n]!, slash),

@@ -6,6 +6,8 @@ import { insertedTokenId } from "../tokens/tokenizer.ts";
 import type { Tokenizer } from "../tokens/tokenizer.ts";
 import { resolveSource, sourceFolders } from "./resolve-source.ts";
 import type { SourcePlaces } from "./resolve-source.ts";
+import { cutRows } from "./row-cuts.ts";
+import type { Place, RowCuts } from "./row-cuts.ts";
 import { RowOrder } from "./row-order.ts";
 import { fillRow, textTokens } from "./rows.ts";
 import type { RowBuffers, RowLayout } from "./rows.ts";
@@ -52,8 +54,8 @@ export function rowLayout(
       );
     }
   }
-  const { length, packed } = data;
-  return { length, packed, insert, exceptToken, exceptPositions: loss.exceptPositions };
+  const { length, packed, cut = false } = data;
+  return { length, packed, cut, insert, exceptToken, exceptPositions: loss.exceptPositions };
 }
 
 export class Dataset implements TrainingData {
@@ -63,6 +65,8 @@ export class Dataset implements TrainingData {
   readonly files: readonly string[];
   readonly train: TokenView;
   readonly validation: TokenView;
+  readonly #cuts: RowCuts;
+  readonly #held: RowCuts;
   readonly #order: RowOrder | null;
 
   constructor(
@@ -79,26 +83,48 @@ export class Dataset implements TrainingData {
     this.facts = facts;
     this.train = views.train;
     this.validation = views.validation;
-    const step = textTokens(layout, layout.length);
-    this.#order = this.train.tokens > step ? new RowOrder(this.train.tokens, step, seed) : null;
+    this.#cuts = cutRows(this.train, layout);
+    this.#held = cutRows(this.validation, layout);
+    this.#order = this.#orderOf(seed);
   }
 
-  /** Rows of held-out text; the last may be partly empty. */
-  get validationRows(): number {
+  #orderOf(seed: number): RowOrder | null {
+    // Rows of documents are dealt by their number, rows of one long text by the token they begin at.
+    if (this.layout.cut) return this.#cuts.rows > 0 ? new RowOrder(this.#cuts.rows + 1, 1, seed) : null;
     const step = textTokens(this.layout, this.layout.length);
-    return Math.max(0, Math.ceil((this.validation.tokens - 1) / step));
+    return this.train.tokens > step ? new RowOrder(this.train.tokens, step, seed) : null;
   }
 
-  /** Writes training row `number` as row `row` of the buffers; returns how many targets count. */
-  fillTrain(number: number, buffers: RowBuffers, row: number): number {
+  get validationRows(): number {
+    return this.#held.rows;
+  }
+
+  get lengths(): ReadonlyMap<number, number> {
+    return this.#cuts.lengths();
+  }
+
+  #trainPlace(number: number): Place {
     if (this.#order === null) throw new RangeError("there is no text to train on");
-    return fillRow(this.train, this.#order.tokenOf(number), this.layout, buffers, row);
+    const at = this.#order.tokenOf(number);
+    return this.layout.cut ? this.#cuts.place(at) : { at, length: this.layout.length };
   }
 
-  /** Writes held-out row `number` as row `row` of the buffers; an empty row when there is none of that number. */
+  trainLength(number: number): number {
+    return this.#trainPlace(number).length;
+  }
+
+  fillTrain(number: number, buffers: RowBuffers, row: number): number {
+    const { at, length } = this.#trainPlace(number);
+    return fillRow(this.train, at, this.layout, length, buffers, row);
+  }
+
+  validationLength(number: number): number {
+    return this.#held.place(number).length;
+  }
+
   fillValidation(number: number, buffers: RowBuffers, row: number): number {
-    const at = number * textTokens(this.layout, this.layout.length);
-    return fillRow(this.validation, Math.min(at, this.validation.tokens), this.layout, buffers, row);
+    const { at, length } = this.#held.place(number);
+    return fillRow(this.validation, at, this.layout, length, buffers, row);
   }
 
   close(): void {
@@ -126,8 +152,17 @@ export async function openDataset(
   options: DatasetOptions,
 ): Promise<Dataset> {
   const dataset = await open(data, loss, options);
-  const needed = textTokens(dataset.layout, data.length) + 1;
   const { tokens } = dataset.train;
+  if (dataset.layout.cut) {
+    if (dataset.lengths.size > 0) return dataset;
+    dataset.close();
+    throw new LctxError(
+      "data-too-short",
+      `data "${data.source}" has no document of two tokens to train on`,
+      "use more text",
+    );
+  }
+  const needed = textTokens(dataset.layout, data.length) + 1;
   if (tokens >= needed) return dataset;
   dataset.close();
   throw new LctxError(

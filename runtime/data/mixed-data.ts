@@ -34,6 +34,7 @@ class MixedData implements TrainingData {
   readonly facts: TrainingData["facts"];
   readonly validationRows: number;
   readonly #parts: Parts;
+  readonly lengths: ReadonlyMap<number, number>;
   readonly #train: Deal;
   readonly #validation: Deal;
 
@@ -51,6 +52,28 @@ class MixedData implements TrainingData {
       .digest("hex");
     this.facts = { key, bytesExact: texts.every((text) => text.facts.bytesExact) };
     this.validationRows = this.#countValidation();
+    this.lengths = this.#lengthsOf(shares);
+  }
+
+  #lengthsOf(shares: readonly number[]): ReadonlyMap<number, number> {
+    const all = new Map<number, number>();
+    this.#parts.sources.forEach((source, n) => {
+      const own = source.kind === "text" ? source.text.lengths : new Map([[this.#parts.layout.length, 1]]);
+      for (const [length, share] of own) all.set(length, (all.get(length) ?? 0) + shares[n]! * share);
+    });
+    return all;
+  }
+
+  trainLength(number: number): number {
+    const dealt = this.#train.of(number);
+    const source = this.#parts.sources[dealt.part]!;
+    return source.kind === "text" ? source.text.trainLength(dealt.number) : this.#parts.layout.length;
+  }
+
+  validationLength(number: number): number {
+    const dealt = this.#validation.of(number);
+    const source = this.#parts.sources[dealt.part]!;
+    return source.kind === "text" ? source.text.validationLength(dealt.number) : this.#parts.layout.length;
   }
 
   fillTrain(number: number, buffers: RowBuffers, row: number): number {
@@ -61,8 +84,8 @@ class MixedData implements TrainingData {
   }
 
   fillValidation(number: number, buffers: RowBuffers, row: number): number {
-    const { layout, sources } = this.#parts;
-    if (number >= this.validationRows) return fillEmpty(layout, buffers, row);
+    const { sources } = this.#parts;
+    if (number >= this.validationRows) throw new RangeError(`there is no held-out row ${number}`);
     const dealt = this.#validation.of(number);
     const source = sources[dealt.part]!;
     if (source.kind === "text") return source.text.fillValidation(dealt.number, buffers, row);
@@ -97,15 +120,6 @@ class MixedData implements TrainingData {
     }
     return mostValidation;
   }
-}
-
-function fillEmpty({ length }: RowLayout, buffers: RowBuffers, row: number): number {
-  const [from, to] = [row * length, (row + 1) * length];
-  buffers.tokens.fill(0, from, to);
-  buffers.targets.fill(-1, from, to);
-  buffers.documents?.fill(0, from, to);
-  buffers.starts?.fill(0, from, to);
-  return 0;
 }
 
 /**

@@ -1,10 +1,13 @@
 /** Rows: what a model sees of a token view: tokens, targets, documents and where they start. */
 import type { TokenView } from "./token-view.ts";
 
-/** How text lies in a row of `length` positions. */
+/** How text lies in rows. */
 export interface RowLayout {
+  /** Positions of a row, at most. */
   readonly length: number;
   readonly packed: boolean;
+  /** True: no row goes on after the end of its document. */
+  readonly cut: boolean;
   /** Id of the token at every position p with p mod (every + 1) = every; null: none. */
   readonly insert: { readonly id: number; readonly every: number } | null;
   /** Id that is never a target; null: every id is. */
@@ -13,7 +16,7 @@ export interface RowLayout {
   readonly exceptPositions: readonly (readonly [number, number])[];
 }
 
-/** Room for rows, row-major; all of the same length. */
+/** Room for rows of one length, row-major. */
 export interface RowBuffers {
   readonly tokens: Int32Array;
   readonly targets: Int32Array;
@@ -42,39 +45,44 @@ export function layOut(layout: Pick<RowLayout, "insert">, text: readonly number[
   return row;
 }
 
+/** Positions of a row that may take `tokens` tokens of text and the layout's inserted ones: each has a next token. */
+export function rowLength(layout: Pick<RowLayout, "insert" | "length">, tokens: number): number {
+  if (tokens >= textTokens(layout, layout.length + 1)) return layout.length;
+  const { insert } = layout;
+  return Math.max(0, tokens - 1 + (insert === null ? 0 : Math.floor((tokens - 1) / insert.every)));
+}
+
 /**
- * Writes the text from `at` on as row `row` of `buffers`; past the end of the view the row is empty (no targets).
- * A position's target is the token at the next position, inserted ones included, unless it is excepted or, in packed
- * rows, of another document. Returns how many targets count.
+ * Writes the text from `at` on as row `row` of `buffers`, whose rows have `length` positions; the view must hold that
+ * many and one more. A position's target is the token at the next position, inserted ones included, unless it is excepted
+ * or, in packed rows, of another document. Returns how many targets count.
  */
 export function fillRow(
   view: TokenView,
   at: number,
   layout: RowLayout,
+  length: number,
   buffers: RowBuffers,
   row: number,
 ): number {
-  const { length } = layout;
   const base = row * length;
   // One position more than the row holds: the last target.
   const wanted = textTokens(layout, length + 1);
-  const have = Math.max(0, Math.min(wanted, view.tokens - at));
-  const text = new Int32Array(have);
-  const segments = new Int32Array(have);
-  if (have > 0) view.read(at, text, segments);
+  const text = new Int32Array(wanted);
+  const segments = new Int32Array(wanted);
+  view.read(at, text, segments);
 
   let counted = 0;
   let used = 0;
-  let segment = have > 0 ? segments[0]! : 0;
+  let segment = segments[0]!;
   let document = 0;
   let before = 0;
   let start = 0;
   for (let p = 0; p <= length; p++) {
     let id: number;
-    let real = true;
     // The last target may be an inserted token behind the row's last token of text.
-    if (isInserted(layout, p) && (used < have || (p === length && have === wanted))) id = layout.insert!.id;
-    else if (used < have) {
+    if (isInserted(layout, p)) id = layout.insert!.id;
+    else {
       id = text[used]!;
       const next = segments[used]!;
       if (next !== segment) {
@@ -83,19 +91,9 @@ export function fillRow(
         start = p;
       }
       used++;
-    } else {
-      // Empty positions see nothing of the text and nothing of the text sees them.
-      id = 0;
-      real = false;
-      if (used === have) {
-        document++;
-        start = p;
-        used++;
-      }
     }
     if (p > 0) {
       const counts =
-        real &&
         (!layout.packed || document === before) &&
         id !== layout.exceptToken &&
         !layout.exceptPositions.some(([from, to]) => p - 1 >= from && p - 1 < to);

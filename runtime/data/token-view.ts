@@ -37,6 +37,11 @@ export class TokenView {
     return this.#segments.length;
   }
 
+  /** The first token of a document; of one past the last, the end of the view. */
+  startOf(document: number): number {
+    return this.#starts[document]!;
+  }
+
   /**
    * Fills `ids` with tokens from `at` on and `documents` with the number of each token's segment.
    * Throws LctxError `data-changed` when the file no longer holds them.

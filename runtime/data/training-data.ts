@@ -9,9 +9,15 @@ export interface TrainingData {
   readonly facts: Pick<TokenFacts, "key" | "bytesExact">;
   /** Held-out rows. */
   readonly validationRows: number;
-  /** Writes training row `number` as row `row` of the buffers; returns how many targets count. */
+  /** Share of the training rows that have each length. */
+  readonly lengths: ReadonlyMap<number, number>;
+  /** Positions of training row `number`. */
+  trainLength(number: number): number;
+  /** Writes training row `number` as row `row` of buffers for rows of its length; returns how many targets count. */
   fillTrain(number: number, buffers: RowBuffers, row: number): number;
-  /** Writes held-out row `number`; an empty row when there is none of that number. */
+  /** Positions of held-out row `number`. */
+  validationLength(number: number): number;
+  /** Writes held-out row `number` as row `row` of buffers for rows of its length; returns how many targets count. */
   fillValidation(number: number, buffers: RowBuffers, row: number): number;
   close(): void;
 }

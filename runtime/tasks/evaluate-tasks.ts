@@ -119,9 +119,9 @@ async function evaluateCell(
   planned: Planned,
   layout: RowLayout,
   tokenizer: Tokenizer,
+  { batch, length }: { readonly batch: number; readonly length: number },
   depth: number | null,
 ): Promise<TaskCell> {
-  const { batch, length } = model.sizes;
   const { samples } = planned.evaluation;
   // As in generation: inserted tokens come by the layout, ids beyond the tokenizer spell nothing.
   const inserted = layout.insert?.id ?? -1;
@@ -130,7 +130,7 @@ async function evaluateCell(
   for (let from = 0; from < samples; from += batch) {
     await pause();
     const rows = cellRows(planned, layout, length, depth, from, Math.min(samples, from + batch));
-    for (const score of scoreAnswers(model, rows, allowed)) {
+    for (const score of scoreAnswers(model, rows, allowed, batch)) {
       if (score.right === score.tokens) whole++;
       right += score.right;
       tokens += score.tokens;
@@ -183,7 +183,7 @@ export async function evaluateTasks(
       memory.push({ length, rows: batch, bytes: model.memoryBytes });
       for (const each of here)
         for (const depth of each.evaluation.depths ?? [null]) {
-          const cell = await evaluateCell(model, each, layout, tokenizer, depth);
+          const cell = await evaluateCell(model, each, layout, tokenizer, { batch, length }, depth);
           each.cells.push(cell);
           options.onCell?.(each.evaluation.task.name, cell);
         }

@@ -1,6 +1,7 @@
 /** Scores answers: which tokens of them a model would write, by one pass over question and answer. */
 import { floats, tensorNames, viewIfUsed } from "../train/model.ts";
 import type { TrainableModel } from "../train/model.ts";
+import { runsOf } from "../train/row-runs.ts";
 
 /** A row that ends in an answer. */
 export interface AnswerRow {
@@ -36,7 +37,7 @@ function judge(
 }
 
 /**
- * Scores as many rows as the model holds, or fewer. Every token of the answer is given to the model, so one pass tells
+ * Scores rows, `most` at once; the model takes the sizes of the last ones. Every token of the answer is given to the model, so one pass tells
  * what writing token by token would: greedy decoding writes the answer exactly when each of its tokens is the likeliest
  * after the true ones before it. Needs phase `logits`.
  */
@@ -44,9 +45,29 @@ export function scoreAnswers(
   model: TrainableModel,
   rows: readonly AnswerRow[],
   allowed: (id: number) => boolean,
+  most: number,
+): AnswerScore[] {
+  const scores: AnswerScore[] = [];
+  const lengths = rows.map(({ row }) => row.length);
+  for (const run of runsOf(lengths, most)) {
+    model.resize({ batch: run.rows.length, length: run.length });
+    const scored = scoreRun(
+      model,
+      run.rows.map((row) => rows[row]!),
+      allowed,
+    );
+    run.rows.forEach((row, n) => (scores[row] = scored[n]!));
+  }
+  return scores;
+}
+
+/** Scores rows of one length, for which the model has its sizes. */
+function scoreRun(
+  model: TrainableModel,
+  rows: readonly AnswerRow[],
+  allowed: (id: number) => boolean,
 ): AnswerScore[] {
   const { batch, length } = model.sizes;
-  if (rows.length > batch) throw new RangeError(`${rows.length} rows for a model of ${batch}`);
   for (const [name, rest] of [
     [tensorNames.tokens, 0],
     [tensorNames.targets, -1],

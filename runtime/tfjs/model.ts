@@ -73,7 +73,7 @@ export interface TensorFlowSizes {
 
 export class TensorFlowModel implements TrainableModel {
   readonly program: TensorFlowProgram;
-  readonly sizes: Sizes;
+  #sizes: Sizes;
   readonly #phases: Phases;
   readonly #tensors: ReadonlyMap<string, Tensor>;
   /** Parameters, gradients, states and outputs. */
@@ -86,10 +86,27 @@ export class TensorFlowModel implements TrainableModel {
   constructor(program: TensorFlowProgram, phases: Phases, { batch, length }: TensorFlowSizes) {
     checkRunSizes(program, { batch, length });
     this.program = program;
-    this.sizes = { batch, length, threads: 1, "query-start": 0 };
+    this.#sizes = { batch, length, threads: 1, "query-start": 0 };
     this.#phases = phases;
     this.#tensors = new Map(program.tensors.map((tensor) => [tensor.name, tensor]));
     this.#trained = program.parameters.filter(({ trainable }) => trainable);
+  }
+
+  get sizes(): Sizes {
+    return this.#sizes;
+  }
+
+  resize({ batch, length }: TensorFlowSizes): void {
+    this.#checkOpen();
+    checkRunSizes(this.program, { batch, length });
+    if (batch === this.#sizes.batch && length === this.#sizes.length) return;
+    this.#sizes = { ...this.#sizes, batch, length };
+    this.#inputs.clear();
+    for (const [name, held] of this.#held) {
+      if (this.#known(name).role !== "output") continue;
+      held.free();
+      this.#held.delete(name);
+    }
   }
 
   get memoryBytes(): number {

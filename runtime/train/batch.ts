@@ -10,11 +10,13 @@ export class HostBatch implements RowBuffers {
   readonly documents: Int32Array;
   readonly starts: Int32Array;
   readonly rows: number;
+  readonly length: number;
   /** Targets that count. */
   counted = 0;
 
   constructor(rows: number, length: number) {
     this.rows = rows;
+    this.length = length;
     this.tokens = new Int32Array(rows * length);
     this.targets = new Int32Array(rows * length);
     this.documents = new Int32Array(rows * length);

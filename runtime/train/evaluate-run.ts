@@ -24,7 +24,7 @@ export interface EvaluateRunOptions {
   readonly projectFolder: string | null;
   /** A text, all of which is evaluated on, relative to the current folder; null: the run's held-out text. */
   readonly data?: string | null;
-  /** Tokens a row; null: as trained. */
+  /** Tokens a row, at most; null: as trained. */
   readonly length?: number | null;
   /** Whose held-out rows and targets are looked at; left out: the stage's that the weights come from. */
   readonly rowsOf?: Pick<StageSettings, "batch" | "data" | "loss"> | undefined;
@@ -39,7 +39,7 @@ export interface RunEvaluation extends Evaluation {
   /** Steps of all stages after which the weights were saved. */
   readonly totalSteps: number;
   readonly checkpoint: string;
-  /** Tokens a row. */
+  /** Tokens a row, at most. */
   readonly length: number;
   /** What the user should know: damaged checkpoints passed over. */
   readonly remarks: readonly string[];
@@ -76,6 +76,7 @@ export async function evaluateRun(
           );
     try {
       const result = await evaluate(model, dataset, {
+        sequences: stage.batch.sequences,
         rows: options.rows ?? null,
         objective: options.objective ?? stage.loss.objective,
       });

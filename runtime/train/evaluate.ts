@@ -1,7 +1,8 @@
 /** Evaluation: loss, perplexity and bits per byte on held-out rows. */
 import type { TrainingData } from "../data/training-data.ts";
-import { HostBatch, lossSum } from "./batch.ts";
+import { lossSum } from "./batch.ts";
 import type { TrainableModel } from "./model.ts";
+import { batchesOf, giveBatch } from "./row-runs.ts";
 
 export interface Evaluation {
   /** Mean over the targets: of −log p in nats, or of what the teachers ask. */
@@ -17,6 +18,8 @@ export interface Evaluation {
 }
 
 export interface EvaluateOptions {
+  /** Rows run at once, at most. */
+  readonly sequences: number;
   /** Held-out rows looked at, at most, evenly spread; null: all. */
   readonly rows: number | null;
   /** What the loss of the `loss` phase is, as settings name it: `next_token` is −log p. */
@@ -35,6 +38,9 @@ export function chosenRows(rows: number, limit: number | null): number[] {
   return Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
 }
 
+/** Rows looked through at once for those of one length: enough to fill runs, few enough for the host's memory. */
+const rowsTogether = (sequences: number): number => 16 * sequences;
+
 /** Evaluates on the held-out part; null when there is none or it was stopped. */
 export async function evaluate(
   model: TrainableModel,
@@ -42,21 +48,20 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Evaluation | null> {
   const chosen = chosenRows(dataset.validationRows, options.rows);
-  const { batch, length } = model.sizes;
-  const host = new HostBatch(batch, length);
   let nats = 0;
   let targets = 0;
   let bytes = 0;
-  for (let at = 0; at < chosen.length; at += batch) {
-    await pause();
-    if (options.stopped?.() === true) return null;
-    // Rows past the last chosen one are empty.
-    host.fill((row) => dataset.fillValidation(chosen[at + row] ?? dataset.validationRows, host, row));
-    host.give(model, host.counted === 0 ? 0 : 1 / host.counted);
-    model.run("loss", { lr: 0, step: 1, clip: 1, seed: 0, accumulate: 0, ...options.scalars });
-    nats += lossSum(model);
-    targets += host.counted;
-    for (const target of host.targets) if (target >= 0) bytes += dataset.tokenizer.byteLength(target);
+  for (let at = 0; at < chosen.length; at += rowsTogether(options.sequences)) {
+    const numbers = chosen.slice(at, at + rowsTogether(options.sequences));
+    for (const batch of batchesOf(dataset, "validation", numbers, options.sequences)) {
+      await pause();
+      if (options.stopped?.() === true) return null;
+      giveBatch(model, batch, batch.counted === 0 ? 0 : 1 / batch.counted);
+      model.run("loss", { lr: 0, step: 1, clip: 1, seed: 0, accumulate: 0, ...options.scalars });
+      nats += lossSum(model);
+      targets += batch.counted;
+      for (const target of batch.targets) if (target >= 0) bytes += dataset.tokenizer.byteLength(target);
+    }
   }
   if (targets === 0) return null;
   const loss = nats / targets;

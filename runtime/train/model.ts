@@ -50,7 +50,7 @@ export interface ModelShape {
 
 export interface TrainableModel {
   readonly program: ModelShape;
-  /** Rows and positions that one run of a phase holds. */
+  /** Rows and positions that the next run of a phase holds. */
   readonly sizes: Sizes;
   /** Bytes of all tensors, as the device keeps them; for progress lines. */
   readonly memoryBytes: number;
@@ -65,12 +65,17 @@ export interface TrainableModel {
    * RangeError when no phase made ready has a tensor of that name.
    */
   tensor(name: string): Float32Array | Int32Array;
+  /**
+   * Changes rows and positions; weights, states and gradients stay, all other views are void. Throws a RangeError for
+   * sizes that the program cannot run at.
+   */
+  resize(sizes: Pick<Sizes, "batch" | "length">): void;
   /** Runs a phase; its results are there, for `tensor` to ask, when it returns. */
   run(phase: PhaseName, scalars: Readonly<Record<string, number>>): void;
   close(): void;
 }
 
-/** Makes the model of a stage, with `stage.batch.sequences` rows of `stage.data.length` positions. Weights are the trainer's to fill. */
+/** Makes the model of a stage, with room for `stage.batch.sequences` rows of `stage.data.length` positions. Weights are the trainer's to fill. */
 export type OpenModel = (stage: StageSettings, index: number) => Promise<TrainableModel>;
 
 /** The view of a float tensor. Throws when the tensor holds whole numbers. */

@@ -22,6 +22,7 @@ const stage = z.strictObject({
     tokenizer: z.string(),
     length: count,
     packed: z.boolean(),
+    cut: z.boolean().optional(),
     insert: z.strictObject({ token: z.string(), every: count }).nullable(),
     validate: z.discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("share"), value: share }),

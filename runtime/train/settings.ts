@@ -35,10 +35,12 @@ export interface DataSettings {
   readonly mix?: readonly MixPart[] | undefined;
   /** `bytes`, or the path of a tokenizer.json (or of the folder that holds it). */
   readonly tokenizer: string;
-  /** Tokens a row holds, inserted tokens counted. */
+  /** Tokens a row holds, at most, inserted tokens counted. */
   readonly length: number;
   /** True: tokens carry their document and the position where it starts, and no document predicts into the next. */
   readonly packed: boolean;
+  /** True: each document is a row of its own length, of several when it is longer than `length`. */
+  readonly cut?: boolean | undefined;
   /** A token put after every `every` tokens of text, aligned to the row; null: none. */
   readonly insert: { readonly token: string; readonly every: number } | null;
   /** Text held out: a share of it (0 ≤ value < 1), or a number of tokens. */

@@ -4,9 +4,10 @@ import { LctxError } from "../errors.ts";
 import { philox } from "../random/philox.ts";
 import { keyOf } from "../random/stream.ts";
 import type { Key } from "../random/philox.ts";
-import { HostBatch, lossSum } from "./batch.ts";
+import { lossSum } from "./batch.ts";
 import { floats, namesOf, tensorNames } from "./model.ts";
 import type { Scalars, TrainableModel } from "./model.ts";
+import { batchesOf, giveBatch } from "./row-runs.ts";
 import { learningRate } from "./schedule.ts";
 import type { StageSettings } from "./settings.ts";
 
@@ -39,15 +40,12 @@ export class Stepper {
   readonly #model: TrainableModel;
   readonly #stage: StageSettings;
   readonly #dataset: TrainingData;
-  readonly #batches: readonly HostBatch[];
   readonly #key: Key;
 
   constructor(model: TrainableModel, stage: StageSettings, dataset: TrainingData, seed: number) {
     this.#model = model;
     this.#stage = stage;
     this.#dataset = dataset;
-    const { sequences, accumulate } = stage.batch;
-    this.#batches = Array.from({ length: accumulate }, () => new HostBatch(sequences, stage.data.length));
     this.#key = keyOf(seed, `kernels:${stage.name}`);
   }
 
@@ -63,18 +61,16 @@ export class Stepper {
   async run(step: number, firstRow: number, pause: () => Promise<void>): Promise<StepResult> {
     const { sequences } = this.#stage.batch;
     const lr = learningRate(this.#stage.schedule, this.#stage.optimizer.lr, step);
-    let counted = 0;
-    this.#batches.forEach((batch, micro) => {
-      batch.fill((row) => this.#dataset.fillTrain(firstRow + micro * sequences + row, batch, row));
-      counted += batch.counted;
-    });
+    const numbers = Array.from({ length: this.rows }, (_, row) => firstRow + row);
+    const batches = batchesOf(this.#dataset, "train", numbers, sequences);
+    const counted = batches.reduce((sum, batch) => sum + batch.counted, 0);
     // Every target of the step weighs the same, whichever run it falls in.
     const lossScale = counted === 0 ? 0 : 1 / counted;
     let nats = 0;
-    for (const [micro, batch] of this.#batches.entries()) {
+    for (const [run, batch] of batches.entries()) {
       await pause();
-      batch.give(this.#model, lossScale);
-      this.#model.run("train", this.#scalars(lr, step, micro));
+      giveBatch(this.#model, batch, lossScale);
+      this.#model.run("train", this.#scalars(lr, step, run));
       nats += lossSum(this.#model);
     }
     // Memory of a GPU is not read through for this: its update refuses what is not finite, and says so.
@@ -89,13 +85,13 @@ export class Stepper {
         `the update of step ${step} found a gradient that is not finite, and all are finite now`,
       );
     }
-    const tokens = this.rows * this.#stage.data.length;
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokens.length, 0);
     return { loss, lr, gradientNorm, tokens };
   }
 
-  #scalars(lr: number, step: number, micro: number): Scalars & Readonly<Record<string, number>> {
-    const seed = philox(this.#key, [step >>> 0, Math.floor(step / 2 ** 32), micro, 0])[0] >>> 8;
-    return { lr, step, clip: this.#stage.clip ?? neverClip, seed, accumulate: micro === 0 ? 0 : 1 };
+  #scalars(lr: number, step: number, run: number): Scalars & Readonly<Record<string, number>> {
+    const seed = philox(this.#key, [step >>> 0, Math.floor(step / 2 ** 32), run, 0])[0] >>> 8;
+    return { lr, step, clip: this.#stage.clip ?? neverClip, seed, accumulate: run === 0 ? 0 : 1 };
   }
 
   #checkFinite(nats: number, step: number): void {

@@ -20,6 +20,7 @@ import { runFiles, writeLock, writeRunFolder } from "./run-folder.ts";
 import { checkSettings, settingsHash } from "./settings-schema.ts";
 import type { StageSettings, TrainSettings } from "./settings.ts";
 import { StopRequest } from "./signals.ts";
+import { describeLengths } from "./row-runs.ts";
 import { Stepper } from "./step.ts";
 import type { TrainOptions, TrainResult } from "./train-options.ts";
 import { Watch } from "./watch.ts";
@@ -193,6 +194,8 @@ class Run {
     }
     if (dataset.validationRows === 0)
       this.progress.note("no text is held out: validation loss is not measured");
+    const unequal = describeLengths(dataset.lengths, stage.batch);
+    if (unequal !== null) this.progress.note(unequal);
     return dataset;
   }
 
@@ -245,6 +248,7 @@ class Run {
 
   async evaluateStage(model: TrainableModel, stage: StageSettings, dataset: TrainingData): Promise<void> {
     const result = await evaluate(model, dataset, {
+      sequences: stage.batch.sequences,
       rows: stage.evaluate.rows,
       objective: stage.loss.objective,
       scalars: { step: this.state.step },

@@ -1,4 +1,4 @@
-/** Training with programs for a GPU, run on the host: runs that change devices, numbers that are not finite, files that are kept. */
+/** Training with programs for a GPU, run on the host: unequal rows, runs that change devices, numbers that are not finite, files that are kept. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,10 +18,15 @@ import { diskHost } from "../support/check-text.ts";
 import { openHostDevice } from "./host-program.ts";
 
 const root = mkdtempSync(join(tmpdir(), "lctx-cuda-train-"));
-writeFileSync(join(root, "text.txt"), tinyText);
+/** Documents of 3 to 33 tokens: rows of 2 to 16. */
+const documents = Array.from({ length: 60 }, (_, n) => ({
+  text: tinyText.slice(9 * n, 10 * n + 3 + (n % 5)),
+}));
+writeFileSync(join(root, "text.jsonl"), documents.map((each) => JSON.stringify(each)).join("\n"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const checked = checkSpec(join(root, "tiny.lctx"), tinySpec, diskHost);
+const cutSpec = tinySpec.replace('"text.txt" length 16', '"text.jsonl" length 16 cut by document');
+const checked = checkSpec(join(root, "tiny.lctx"), cutSpec, diskHost);
 const compile = (target: Target): Compiled =>
   compileRecipe([...checked.project!.recipes.values()][0]!, new Reporter(), target)!;
 const compiled = { cpu: compile("cpu"), cuda: compile("cuda") };

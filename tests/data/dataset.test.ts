@@ -190,7 +190,48 @@ describe("a dataset", () => {
     const buffers = { tokens: new Int32Array(8), targets: new Int32Array(8), documents: null, starts: null };
     for (let row = 0; row < data.validationRows; row++) counted += data.fillValidation(row, buffers, 0);
     expect(counted).toBe(data.validation.tokens - 1);
-    expect(data.fillValidation(data.validationRows, buffers, 0)).toBe(0);
+    expect(data.validationLength(data.validationRows - 1)).toBe(((data.validation.tokens - 2) % 8) + 1);
+    expect(() => data.fillValidation(data.validationRows, buffers, 0)).toThrow(RangeError);
+  });
+
+  it("cut by document has each document in rows of its own length", async () => {
+    const texts = Array.from({ length: 300 }, (_, n) =>
+      "abcdefghijklmnopqrstuvwxyz".slice(0, 1 + ((n * 5) % 21)),
+    );
+    write("data/t.jsonl", texts.map((text) => JSON.stringify({ text })).join("\n"));
+    const data = await open(settings("t", { cut: true }));
+    const rowOf = (n: number, held: boolean): { text: string; targets: string } => {
+      const length = held ? data.validationLength(n) : data.trainLength(n);
+      const [tokens, targets] = [new Int32Array(length), new Int32Array(length)];
+      const buffers = { tokens, targets, documents: null, starts: null };
+      expect(held ? data.fillValidation(n, buffers, 0) : data.fillTrain(n, buffers, 0)).toBe(length);
+      return { text: String.fromCharCode(...tokens), targets: String.fromCharCode(...targets) };
+    };
+    // What rows of a document must be: at most 8 tokens, each with the next one as its target.
+    const pieces = (text: string): string[] =>
+      Array.from({ length: Math.ceil((text.length - 1) / 8) }, (_, n) => text.slice(8 * n, 8 * n + 9));
+    const expected = texts.flatMap(pieces).sort();
+    expect([...data.lengths.keys()].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    const trained = expected.length - data.validationRows;
+    expect(data.validationRows).toBeGreaterThan(10);
+    const epoch = (from: number): string[] =>
+      Array.from({ length: trained }, (_, n) => rowOf(from + n, false)).map(({ text, targets }) => {
+        expect(targets.slice(0, -1)).toBe(text.slice(1));
+        return text + targets.at(-1);
+      });
+    const held = Array.from({ length: data.validationRows }, (_, n) => rowOf(n, true));
+    const first = epoch(0);
+    expect([...first, ...held.map(({ text, targets }) => text + targets.at(-1))].sort()).toEqual(expected);
+    const second = epoch(trained);
+    expect(second).not.toEqual(first);
+    expect(second.sort()).toEqual(first.sort());
+    const shares = [...data.lengths].map(([length, share]) => [length, Math.round(share * trained)]);
+    for (const [length, count] of shares)
+      expect(first.filter((row) => row.length === length! + 1).length).toBe(count);
+    data.close();
+
+    write("data/few.jsonl", JSON.stringify({ text: "a" }));
+    await expect(open(settings("few", { cut: true }))).rejects.toMatchObject({ code: "data-too-short" });
   });
 
   it("to evaluate on is all held out, and may be short", async () => {
@@ -198,10 +239,10 @@ describe("a dataset", () => {
     const places = { specFolder: folder, projectFolder: folder, cacheFolder: join(folder, "cache") };
     const loss = { exceptToken: null, exceptPositions: [] };
     const text = await openEvaluationText(settings("t"), loss, { ...places, vocabulary: 256 });
-    const buffers = { tokens: new Int32Array(8), targets: new Int32Array(8), documents: null, starts: null };
-    expect([text.train.tokens, text.validationRows]).toEqual([0, 1]);
+    const buffers = { tokens: new Int32Array(3), targets: new Int32Array(3), documents: null, starts: null };
+    expect([text.train.tokens, text.validationRows, text.validationLength(0)]).toEqual([0, 1, 3]);
     expect(text.fillValidation(0, buffers, 0)).toBe(3);
-    expect([...buffers.targets]).toEqual([98, 99, 100, -1, -1, -1, -1, -1]);
+    expect([...buffers.targets]).toEqual([98, 99, 100]);
     expect(() => text.fillTrain(0, buffers, 0)).toThrow(RangeError);
     text.close();
     write("data/one.txt", "a");

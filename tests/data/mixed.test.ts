@@ -60,7 +60,8 @@ interface Row {
 }
 
 function row(data: TrainingData, number: number, validation = false, size = length): Row {
-  const host = new HostBatch(1, size);
+  expect(data.trainLength(number)).toBe(size);
+  const host = new HostBatch(1, validation ? data.validationLength(number) : size);
   const counted = validation ? data.fillValidation(number, host, 0) : data.fillTrain(number, host, 0);
   return { text: byteTokenizer.decode([...host.tokens]), targets: [...host.targets], counted };
 }
@@ -182,7 +183,7 @@ describe("mixed data", () => {
     expect(held.filter((each) => kindOf(each) !== "pairs" && seen.has(each.text))).toEqual([]);
     // There are 9000 keys and 34 places: two samples may be equal by chance, few are.
     expect(held.filter(({ text }) => seen.has(text)).length).toBeLessThan(held.length / 20);
-    expect(row(data, data.validationRows, true).counted).toBe(0);
+    expect(() => row(data, data.validationRows, true)).toThrow(RangeError);
     data.close();
     const tasks = await open(settings({ mix: [{ share: 1, kind: "task", task: pairs }] }));
     expect(tasks.validationRows).toBe(1024);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { RowOrder } from "../../runtime/data/row-order.ts";
-import { fillRow, isInserted, layOut, textTokens } from "../../runtime/data/rows.ts";
+import { fillRow, isInserted, layOut, rowLength, textTokens } from "../../runtime/data/rows.ts";
 import type { RowLayout } from "../../runtime/data/rows.ts";
 import type { TokenFile } from "../../runtime/data/token-cache.ts";
 import { splitTokens, TokenView } from "../../runtime/data/token-view.ts";
@@ -45,9 +45,10 @@ const wholeView = (file: TokenFile): TokenView =>
   );
 
 function readRow(view: TokenView, at: number, layout: RowLayout) {
-  const make = (): Int32Array => new Int32Array(layout.length).fill(-7);
+  const length = rowLength(layout, view.tokens - at);
+  const make = (): Int32Array => new Int32Array(length).fill(-7);
   const buffers = { tokens: make(), targets: make(), documents: make(), starts: make() };
-  const counted = fillRow(view, at, layout, buffers, 0);
+  const counted = fillRow(view, at, layout, length, buffers, 0);
   const [tokens, targets, documents, starts] = [
     [...buffers.tokens],
     [...buffers.targets],
@@ -57,7 +58,14 @@ function readRow(view: TokenView, at: number, layout: RowLayout) {
   return { tokens, targets, documents, starts, counted };
 }
 
-const plain: RowLayout = { length: 6, packed: false, insert: null, exceptToken: null, exceptPositions: [] };
+const plain: RowLayout = {
+  length: 6,
+  packed: false,
+  cut: false,
+  insert: null,
+  exceptToken: null,
+  exceptPositions: [],
+};
 
 describe("a row", () => {
   const view = (): TokenView =>
@@ -118,14 +126,16 @@ describe("a row", () => {
     });
   });
 
-  it("is empty past the end of the text", () => {
+  it("ends with the text: its last token is a target alone", () => {
     expect(readRow(view(), 6, { ...plain, packed: true })).toEqual({
-      tokens: [7, 8, 9, 0, 0, 0],
-      targets: [-1, 9, -1, -1, -1, -1],
-      documents: [0, 1, 1, 2, 2, 2],
-      starts: [0, 1, 1, 3, 3, 3],
+      tokens: [7, 8],
+      targets: [-1, 9],
+      documents: [0, 1],
+      starts: [0, 1],
       counted: 1,
     });
+    const layout = { ...plain, insert: { id: 99, every: 2 } };
+    expect(readRow(view(), 6, layout)).toMatchObject({ tokens: [7, 8, 99], targets: [8, 99, 9] });
   });
 
   it("does the same with wide tokens", () => {
@@ -143,6 +153,7 @@ describe("a row", () => {
         fc.record({
           length: fc.integer({ min: 1, max: 12 }),
           packed: fc.boolean(),
+          cut: fc.constant(false),
           insert: fc.option(fc.record({ id: fc.constant(99), every: fc.integer({ min: 1, max: 4 }) })),
           exceptToken: fc.option(fc.constantFrom(99, 5)),
           exceptPositions: fc.constantFrom([], [[2, 4] as const]),
@@ -162,11 +173,11 @@ describe("a row", () => {
             expected.push({ id: 99, d: expected.at(-1)!.d });
           }
           let counted = 0;
-          for (let p = 0; p < layout.length; p++) {
-            expect(row.tokens[p]).toBe(expected[p]?.id ?? 0);
-            const next = expected[p + 1];
+          expect(row.tokens.length).toBe(Math.min(layout.length, expected.length - 1));
+          for (let p = 0; p < row.tokens.length; p++) {
+            expect(row.tokens[p]).toBe(expected[p]!.id);
+            const next = expected[p + 1]!;
             const counts =
-              next !== undefined &&
               (!layout.packed || next.d === expected[p]!.d) &&
               next.id !== layout.exceptToken &&
               !layout.exceptPositions.some(([from, to]) => p >= from && p < to);

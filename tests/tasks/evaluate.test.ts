@@ -230,7 +230,7 @@ describe("answers scored in one pass", () => {
       for await (const piece of generate(greedy, byteTokenizer, options)) written += piece;
       for (const answer of [written, `${written.slice(0, 3)}${"abcd"[random.below(4)]}`, "abcd"]) {
         const row = [...byteTokenizer.encode(`abca${answer}`)];
-        const [score] = scoreAnswers(model(8), [{ row, answer: [4, 5, 6, 7] }], () => true);
+        const [score] = scoreAnswers(model(8), [{ row, answer: [4, 5, 6, 7] }], () => true, 1);
         expect(score!.right === 4).toBe(answer === written);
         if (answer === written) right++;
         else wrong++;

@@ -16,7 +16,8 @@ export interface BigramOptions {
 const f = Math.fround;
 
 export function bigramModel(options: BigramOptions): TrainableModel {
-  const { batch, length, vocabulary: v = 256 } = options;
+  const { vocabulary: v = 256 } = options;
+  let sizes = { batch: options.batch, length: options.length, threads: 1, "query-start": 0 };
   const parameters: ParameterInfo[] = [
     { path: "table", shape: [v, v], init: { kind: "normal", deviation: 0.02 }, trainable: true },
     ...(options.bias === true
@@ -40,11 +41,21 @@ export function bigramModel(options: BigramOptions): TrainableModel {
     add(gradientName(path), "gradient", shape);
     add(`state:m:${path}`, "state", shape);
   }
-  for (const name of [tensorNames.tokens, tensorNames.targets]) add(name, "input", [batch, length], "i32");
   add(tensorNames.lossScale, "input", []);
-  add(tensorNames.loss, "output", [batch, length]);
-  add(tensorNames.logits, "output", [batch, length, v]);
   add(tensorNames.gradientNorm, "output", [1]);
+  const described = (name: string, role: Tensor["role"], dtype: Tensor["dtype"], more: number[] = []) =>
+    tensors.push({ id: tensors.length, name, dtype, shape: ["batch", "length", ...more], role });
+  described(tensorNames.tokens, "input", "i32");
+  described(tensorNames.targets, "input", "i32");
+  described(tensorNames.loss, "output", "f32");
+  described(tensorNames.logits, "output", "f32", [v]);
+  const makeRoom = (): void => {
+    const positions = sizes.batch * sizes.length;
+    for (const name of [tensorNames.tokens, tensorNames.targets]) memory.set(name, new Int32Array(positions));
+    memory.set(tensorNames.loss, new Float32Array(positions));
+    memory.set(tensorNames.logits, new Float32Array(positions * v));
+  };
+  makeRoom();
 
   const floats = (name: string): Float32Array => memory.get(name) as Float32Array;
   const wholes = (name: string): Int32Array => memory.get(name) as Int32Array;
@@ -122,7 +133,14 @@ export function bigramModel(options: BigramOptions): TrainableModel {
 
   return {
     program: { parameters, tensors, maxLength: null, readsAhead: false },
-    sizes: { batch, length, threads: 1, "query-start": 0 },
+    get sizes() {
+      return sizes;
+    },
+    resize({ batch, length }) {
+      if (batch === sizes.batch && length === sizes.length) return;
+      sizes = { ...sizes, batch, length };
+      makeRoom();
+    },
     memoryBytes: [...memory.values()].reduce((sum, view) => sum + view.byteLength, 0),
     tensor: (name) => {
       const view = memory.get(name);

@@ -352,7 +352,7 @@ describe("evaluation", () => {
     );
     const model = bigramModel({ batch: 3, length: 16 });
     (model.tensor("table") as Float32Array).set(table);
-    const measured = (await evaluate(model, dataset, { rows: null, objective: "next_token" }))!;
+    const measured = (await evaluate(model, dataset, { sequences: 3, rows: null, objective: "next_token" }))!;
     expect(measured.targets).toBe(held.length - 1);
     expect(measured.bytes).toBe(held.length - 1);
     expect(measured.loss).toBeCloseTo(sum / (held.length - 1), 5);

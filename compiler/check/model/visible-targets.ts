@@ -4,6 +4,14 @@ import { exprEvaluator, noValues } from "../../ir/evaluate-expr.ts";
 import type { Model } from "./model.ts";
 import { termOrder } from "./term-order.ts";
 
+/** Whether what an attention shows ahead in training depends on how long the row is. */
+export const aheadAsksLength = (model: Model): boolean =>
+  termOrder(model.output).some((term) => {
+    if (term.kind !== "attention") return false;
+    const { ahead } = term.instance.phases.training;
+    return ahead !== null && someExpr(ahead, (e) => e.kind === "size" && e.name === "length");
+  });
+
 /**
  * Positions `[from, to)` of a row of `length` tokens whose next token some attention shows in training. Only the
  * stated `ahead` counts: everything else was proved causal.

@@ -39,7 +39,10 @@ function sayText(result: RunEvaluation): void {
           ["perplexity", perplexity.toFixed(3)],
           ["bits per byte", bits],
         ] as const)),
-    ["targets", `${result.targets.toLocaleString("en-US")} in ${result.rows} rows of ${result.length}`],
+    [
+      "targets",
+      `${result.targets.toLocaleString("en-US")} in ${result.rows} rows of at most ${result.length}`,
+    ],
     ["weights", `after ${result.totalSteps} steps`],
   ];
   for (const [name, value] of lines) say(`${name.padEnd(14)} ${value}\n`);

@@ -1,4 +1,4 @@
-/** Whether a position's result may depend on later positions of its row: such rows must not be padded on the right. */
+/** Whether a position's result may depend on what comes later in its row, or on how long the row is: such rows are never padded. */
 import { exprEvaluator, noValues } from "../../ir/evaluate-expr.ts";
 import type { AttentionNode, Graph, Node } from "../../ir/graph.ts";
 import { isTokenAxis } from "../../ir/graph-axes.ts";
@@ -41,5 +41,22 @@ const mixing: ReadonlySet<Node["kind"]> = new Set([
   "running-sum",
 ]);
 
+/** Whether an expression of the node, wherever it stands, asks for the length of the row. */
+function asksLength(node: Node): boolean {
+  const seen = new Set<unknown>();
+  const asks = (value: unknown): boolean => {
+    if (typeof value !== "object" || value === null || seen.has(value)) return false;
+    seen.add(value);
+    if (Array.isArray(value)) return value.some(asks);
+    // Operands are nodes, which are asked for themselves.
+    if (value !== node && "axes" in value && "site" in value) return false;
+    const { kind, name } = value as { readonly kind?: unknown; readonly name?: unknown };
+    return (kind === "size" && name === "length") || Object.values(value).some(asks);
+  };
+  return asks(node);
+}
+
 export const readsAhead = (graph: Graph): boolean =>
-  graph.nodes.some((node) => mixing.has(node.kind) || (node.kind === "attention" && seesLater(node)));
+  graph.nodes.some(
+    (node) => mixing.has(node.kind) || asksLength(node) || (node.kind === "attention" && seesLater(node)),
+  );

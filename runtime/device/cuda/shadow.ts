@@ -20,10 +20,14 @@ type View = Float32Array | Int32Array;
 
 interface Lent {
   readonly view: View;
+  readonly offset: number;
   readonly use: HostUse;
   /** False once a run made the copy old. */
   current: boolean;
 }
+
+/** Copies kept for later runs, at most: rows of unequal lengths ask for arrays of many sizes. */
+const mostKept = 32;
 
 export class ShadowedMemory implements Memory {
   readonly own: OwnMemory;
@@ -55,11 +59,16 @@ export class ShadowedMemory implements Memory {
 
   /** Copies what the host may have changed to the device; every view is void afterwards. */
   settle(): void {
-    for (const [key, { view, use, current }] of this.#lent) {
-      if (current && use !== "read") this.#work.upload(this.#span(key, view), view);
+    for (const [key, { view, offset, use, current }] of this.#lent) {
+      if (current && use !== "read") this.#work.upload(this.#span(offset, view), view);
       // Arrays that only the host writes are kept: they need no copy from the device.
       if (use === "give") this.#lent.get(key)!.current = false;
       else this.#lent.delete(key);
+    }
+    // The oldest first, in the order of a map's keys.
+    for (const key of this.#lent.keys()) {
+      if (this.#lent.size <= mostKept) break;
+      this.#lent.delete(key);
     }
   }
 
@@ -69,21 +78,21 @@ export class ShadowedMemory implements Memory {
     this.own.free();
   }
 
-  #span(key: string, view: View): DeviceSpan {
-    return this.own.part(Number(key.split(":")[1]), view.byteLength);
+  #span(offset: number, view: View): DeviceSpan {
+    return this.own.part(offset, view.byteLength);
   }
 
   #view<V extends View>(kind: string, offset: number, length: number, use: HostUse, make: () => V): V {
-    const key = `${kind}:${offset}:${length}`;
+    // What is written at some sizes of a program is read at others: one place has a copy for each use.
+    const key = `${use}:${kind}:${offset}:${length}`;
     const known = this.#lent.get(key);
     if (known !== undefined) {
       known.current = true;
       return known.view as V;
     }
     const view = make();
-    const span = this.#span(key, view);
-    if (use !== "give") this.#work.download(span, view);
-    this.#lent.set(key, { view, use, current: true });
+    if (use !== "give") this.#work.download(this.#span(offset, view), view);
+    this.#lent.set(key, { view, offset, use, current: true });
     return view;
   }
 }
