@@ -152,14 +152,19 @@ export function workOf(scale: Scale): Work {
       measure(run, "long-heads", task, far, "longheads.lctx", [heads(few), ...own]);
     for (const size of [8, 16, block])
       measure(run, `long-heads, blocks of ${size}`, "passkey", far, "longheads.lctx", [heads(size), ...own]);
+    const bounds = heads(block).replace("LongHeads", "BoundHeads");
+    measure(run, "long-heads, bounds", "passkey", far, "longheads-bounds.lctx", [bounds, ...own]);
   }
 
   train("landmark", "landmark.lctx", null, [`T4.attention=Landmark(block: ${block})`]);
   measure("landmark", "own", "passkey", trained);
   measure("landmark", "own", "passkey", far);
   const marks = [`T4.attention=LandmarkFar(block: ${block})`];
-  measure("landmark", "far", "passkey", trained, "landmark-far.lctx", marks);
-  measure("landmark", "far", "passkey", far, "landmark-far.lctx", marks);
+  const slots = [`T4.attention=LandmarkSlots(block: ${block})`];
+  for (const length of [trained, far]) {
+    measure("landmark", "far", "passkey", length, "landmark-far.lctx", marks);
+    measure("landmark", "far, by slots", "passkey", length, "landmark-slots.lctx", slots);
+  }
 
   for (const kind of ["full", "shifted", "unshifted"] as const) {
     const spec = `tuned-${kind === "unshifted" ? "shifted" : kind}.lctx`;
@@ -213,7 +218,7 @@ export interface Criterion {
 }
 
 /** The issue's acceptance for what one seed found. */
-export function criteria(found: readonly Found[], { trained, long, far }: Scale): readonly Criterion[] {
+export function criteria(found: readonly Found[], { trained, long, far, block }: Scale): readonly Criterion[] {
   const get = (run: string, label: string, task: string | null, length: number): Found | undefined =>
     found.find((f) => f.run === run && f.label === label && f.task === task && f.length === length);
   const match = (run: string, label: string, task: string, length: number): number | null =>
@@ -253,6 +258,13 @@ export function criteria(found: readonly Found[], { trained, long, far }: Scale)
       "longheads",
       `passkey at ${far}`,
       match("base", "long-heads", "passkey", far),
+      "≥ 95 %",
+      atLeast(0.95),
+    ),
+    judged(
+      "longheads",
+      `passkey at ${far}, blocks of ${block} by bounds of their keys`,
+      match("base", "long-heads, bounds", "passkey", far),
       "≥ 95 %",
       atLeast(0.95),
     ),
