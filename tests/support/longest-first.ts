@@ -25,7 +25,9 @@ const long = [
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number => {
+    const rank = ({ moduleId, project }: TestSpecification): number => {
+      // Between the others, one with a process of its own would end a process that they share.
+      if (project.config.isolate) return -1;
       const at = long.indexOf(relative(process.cwd(), moduleId).replaceAll("\\", "/"));
       return at < 0 ? long.length : at;
     };
