@@ -2,16 +2,11 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./tests/support/longest-first.ts";
 
-/** Tests that compile WebAssembly: one process holds the compiler for all of them, as loading it takes seconds. */
-const wasm = [
-  "tests/conformance/attention-probes.test.ts",
-  "tests/conformance/attention-wasm.test.ts",
-  "tests/conformance/nodes.test.ts",
-  "tests/conformance/selections.test.ts",
+/** Tests that put other modules in place of some or load them anew, so each needs a process of its own. */
+const alone = [
+  "tests/check/many-mistakes.test.ts",
   "tests/device/cache.test.ts",
-  "tests/device/gemm.test.ts",
-  "tests/device/memory.test.ts",
-  "tests/device/pool.test.ts",
+  "tests/device/open.test.ts",
 ];
 
 export default defineConfig({
@@ -24,8 +19,12 @@ export default defineConfig({
     globalSetup: ["tests/support/build-once.ts", "tests/support/kernel-cache.ts"],
     sequence: { sequencer: LongestFirst },
     projects: [
-      { extends: true, test: { name: "wasm", include: wasm, isolate: false } },
-      { extends: true, test: { name: "all", include: ["tests/**/*.test.ts"], exclude: wasm } },
+      // Loading the compiler and compiling for WebAssembly take seconds: a process does so once for all its files.
+      {
+        extends: true,
+        test: { name: "all", include: ["tests/**/*.test.ts"], exclude: alone, isolate: false },
+      },
+      { extends: true, test: { name: "alone", include: alone } },
     ],
   },
 });

@@ -13,7 +13,11 @@ export const vector = (data: Float64Array, row: Text, head: number, at: number):
 export const queryOf = (row: Text, head: number, at: number): Float64Array => vector(row.q, row, head, at);
 export const keyOf = (row: Text, head: number, at: number): Float64Array =>
   vector(row.k, row, group(row, head), at);
-export const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, n) => sum + x * b[n]!, 0);
+export function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let n = 0; n < a.length; n++) sum += a[n]! * b[n]!;
+  return sum;
+}
 
 const turned = new WeakMap<Float64Array, Float64Array>();
 
@@ -41,12 +45,13 @@ export function softmax(
   seen: (n: number) => boolean,
   value: (n: number) => number,
 ): Float64Array {
-  const out = new Float64Array(count);
-  let most = -Infinity;
-  for (let n = 0; n < count; n++) if (seen(n)) most = Math.max(most, value(n));
+  const out = new Float64Array(count).fill(-Infinity);
+  for (let n = 0; n < count; n++) if (seen(n)) out[n] = value(n);
+  const most = out.reduce((largest, x) => Math.max(largest, x), -Infinity);
+  if (most === -Infinity) return out.fill(0);
   let total = 0;
-  for (let n = 0; n < count; n++) if (seen(n)) total += out[n] = Math.exp(value(n) - most);
-  return total === 0 ? out : out.map((x) => x / total);
+  for (let n = 0; n < count; n++) total += out[n] = Math.exp(out[n]! - most);
+  return out.map((x) => x / total);
 }
 
 /** Output [heads][length][size] of weights over values. */
@@ -55,10 +60,11 @@ export function weighed(row: Text, weights: Weights): Float64Array {
   for (let head = 0; head < row.heads; head++)
     for (let query = 0; query < row.length; query++) {
       const own = weights(head, query);
-      for (let key = 0; key < row.length; key++)
-        for (let i = 0; i < row.size; i++)
-          out[(head * row.length + query) * row.size + i]! +=
-            own[key]! * vector(row.v, row, group(row, head), key)[i]!;
+      const sum = vector(out, row, head, query);
+      for (let key = 0; key < row.length; key++) {
+        const value = vector(row.v, row, group(row, head), key);
+        for (let i = 0; i < row.size; i++) sum[i]! += own[key]! * value[i]!;
+      }
     }
   return out;
 }

@@ -1,15 +1,18 @@
 /** Verbs with `--target cuda` where no GPU is: what is written, and what is said instead of running. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, expect, it, vi } from "vitest";
 import { openPlace, tinySpec, tinyText } from "./support.ts";
 
 // Where there is a GPU, the driver shows none.
-process.env["CUDA_VISIBLE_DEVICES"] = "";
+vi.stubEnv("CUDA_VISIBLE_DEVICES", "");
 const place = openPlace();
 place.write("tiny.lctx", tinySpec);
 place.write("text.txt", tinyText);
-afterAll(() => place.remove());
+afterAll(() => {
+  vi.unstubAllEnvs();
+  place.remove();
+});
 
 it("writes a project with kernels as .cu files", { timeout: 60_000 }, async () => {
   const { code, out } = await place.lctx("build", "tiny.lctx", "--target", "cuda", "--out", "tiny");

@@ -13,10 +13,10 @@ import { attentionNode, axis, batchAxis, tokenAxis } from "../../compiler/ir/gra
 import type { AttentionNode } from "../../compiler/ir/graph.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import { evaluateLaunchSize, type LaunchSizes } from "../../runtime/device/cuda/launch.ts";
-import { findNvcc } from "../../runtime/device/cuda/nvcc.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
 import { attentionCase } from "./attention-cases.ts";
 import { compileForHost } from "./host-device.ts";
+import { compileAll, hasNvcc } from "./nvcc.ts";
 
 interface Shape {
   readonly heads?: number;
@@ -63,23 +63,29 @@ const callOf = (shape: Shape, element: AttentionElement = "f32", options: Decode
   return attentionDecodeCall(node, blockFacts(node), element, options);
 };
 
-describe("kernels of attention of few queries", async () => {
-  const nvcc = await findNvcc();
+describe("kernels of attention of few queries", () => {
   const cases: readonly (readonly [AttentionElement, Shape, DecodeOptions])[] = [
     ["bf16", { heads: 64, groups: 8, depth: 128 }, {}],
     ["f16", { heads: 16, groups: 16, depth: 256 }, { page: 16 }],
     ["f32", { heads: 8, groups: 2, depth: 256, queries: 4 }, {}],
     ["bf16", { heads: 8, groups: 2, depth: 72, mask: window(e.add(h, e.int(7))), regions: 2 }, { page: 64 }],
   ];
-  it.skipIf(nvcc === null).each(cases)(
-    "compile for sm_80 without spills (not run without nvcc): %s, case %#",
+  it.skipIf(!hasNvcc)(
+    "compile for sm_80 without spills (not run without nvcc)",
     { timeout: 120_000 },
-    async (element, shape, options) => {
-      for (const source of callOf(shape, element, options).sources) {
-        const { log } = await nvcc!.compile(source, "sm_80", ["-Xptxas", "-v"]);
-        expect(log).toMatch(/\b0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads/);
-        expect(log).not.toMatch(/warning/i);
-      }
+    async () => {
+      const sources = cases.flatMap(([element, shape, options]) =>
+        callOf(shape, element, options).sources.map((source) => ({
+          source,
+          where: [element, shape, options],
+        })),
+      );
+      await compileAll(sources, ({ source, where }, { log }) => {
+        const of = `${JSON.stringify(where)}, ${source.entry}: ${log}`;
+        expect(source.architecture).toBe("sm_80");
+        expect(log, of).toMatch(/\b0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads/);
+        expect(log, of).not.toMatch(/warning/i);
+      });
     },
   );
 });

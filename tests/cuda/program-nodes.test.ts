@@ -131,7 +131,7 @@ it.skipIf(!hasNvcc)("compile (not run without nvcc)", { timeout: 300_000 }, asyn
     ({ source }) => !/attention|fold|select|rows|block$/.test(source.entry),
   );
   const wrong: string[] = [];
-  await compileAll(own, ({ name, source }, log) => {
+  await compileAll(own, ({ name, source }, { log }) => {
     const spilled = Number(/(\d+) bytes spill stores/.exec(log)?.[1] ?? Infinity);
     // A few words outside the loops cost nothing.
     if (/warning|error/i.test(log) || spilled > 32) wrong.push(`${name}, ${source.entry}: ${log}`);

@@ -48,7 +48,7 @@ it.skipIf(!hasNvcc)("compile (not run without nvcc)", { timeout: 400_000 }, asyn
     ({ source: { entry } }) => !/prepare|finish|table|start|fold_sum/.test(entry),
   );
   const wrong: string[] = [];
-  await compileAll(wanted, ({ name, source }, log) => {
+  await compileAll(wanted, ({ name, source }, { log }) => {
     const where = `${name}, ${source.entry} ${source.architecture}`;
     if (/warning|error|C7\d\d\d/i.test(log) || !/registers/.test(log)) wrong.push(`${where}: ${log}`);
     else if (source.architecture === "sm_90a" && !/ 0 bytes spill stores, 0 bytes spill loads/.test(log))

@@ -1,8 +1,4 @@
 /** The Hopper attention kernels as far as they can be judged without the processor: they compile for it, unserialised and without spills. */
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   sm90BackwardCall,
@@ -29,45 +25,11 @@ import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
 import type { CudaSource } from "../../runtime/device/cuda/launch.ts";
 import { leaf } from "../conformance/support/random-specs.ts";
 import { attentionCase } from "./attention-cases.ts";
+import { compileAll, hasDisassembler, hasNvcc, type Compiled } from "./nvcc.ts";
 import { selectionCases } from "./selection-cases.ts";
-
-const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
-const compiles = has("nvcc");
-const disassembles = compiles && has("cuobjdump");
 
 const sizes = (d: number, heads = 4, groups = 2) => ({ heads, groups, d, e: d });
 const head = (n: number, m = n) => ({ heads: 2, groups: 1, d: n, e: m });
-
-interface Compiled {
-  readonly log: string;
-  readonly assembly: string;
-}
-
-async function run(program: string, args: readonly string[]): Promise<string> {
-  return new Promise((done, fail) => {
-    const child = spawn(program, args);
-    let text = "";
-    child.stdout.on("data", (part: Buffer) => (text += part.toString()));
-    child.stderr.on("data", (part: Buffer) => (text += part.toString()));
-    child.on("error", fail);
-    child.on("close", () => done(text));
-  });
-}
-
-async function compile(folder: string, name: string, text: string): Promise<Compiled> {
-  const file = join(folder, name);
-  writeFileSync(`${file}.cu`, text);
-  const target = "-gencode=arch=compute_90a,code=sm_90a";
-  const log = await run("nvcc", [target, "-cubin", "-Xptxas", "-v", "-o", `${file}.cubin`, `${file}.cu`]);
-  return { log, assembly: disassembles ? await run("cuobjdump", ["--dump-sass", `${file}.cubin`]) : "" };
-}
-
-/**
- * The warpgroup that loads may spill a little, which costs nothing: its share of registers is what the others leave.
- * With more registers for it, what is left to spill is of the warpgroups that compute.
- */
-const roomy = (text: string): string =>
-  text.replace(/setmaxnreg\.dec\.sync\.aligned\.u32 \d+/, "setmaxnreg.dec.sync.aligned.u32 96");
 
 describe("Hopper attention kernels", () => {
   const cases = [
@@ -84,11 +46,10 @@ describe("Hopper attention kernels", () => {
     "landmark:64 lctx_attention_backward": 64,
   };
 
-  it.skipIf(!compiles)(
+  it.skipIf(!hasNvcc)(
     "compile without warnings, spills or serialised products (not run without nvcc)",
     { timeout: 120_000 },
     async () => {
-      const folder = mkdtempSync(join(tmpdir(), "lctx-sm90-"));
       const sources = cases.flatMap((of): { of: (typeof cases)[number]; source: CudaSource }[] => {
         const { attention, gradient } = attentionCase(of.name, sizes(of.d), "trains" in of);
         const calls = [
@@ -103,27 +64,20 @@ describe("Hopper attention kernels", () => {
           .map((source) => ({ of, source }));
       });
       const wrong: string[] = [];
-      const left = sources.entries();
-      const work = async (): Promise<void> => {
-        for (const [n, { of, source }] of left) {
-          const { log, assembly } = await compile(folder, `kernel${n}`, roomy(source.text));
-          const where = `${of.name} ${of.d} ${source.entry}`;
-          if (/warning|error|C7\d\d\d/i.test(log)) wrong.push(`${where}: ${log}`);
-          const spilled = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(log);
-          const most = known[`${of.name} ${source.entry}`] ?? 0;
-          if (spilled === null || Math.max(Number(spilled[1]), Number(spilled[2])) > most)
-            wrong.push(`${where} spills: ${log}`);
-          if (!disassembles || !/forward|backward/.test(source.entry)) continue;
-          const found = new Set(
-            [...assembly.matchAll(/HGMMA\.64x(\d+)x16/g)].map((match) => Number(match[1])),
-          );
-          const strange = [...found].filter((width) => !(of.widths as readonly number[]).includes(width));
-          if (found.size === 0 || strange.length > 0)
-            wrong.push(`${where}: products of ${[...found].join()} columns`);
-        }
+      const check = ({ of, source }: (typeof sources)[number], { log, assembly }: Compiled): void => {
+        const where = `${of.name} ${of.d} ${source.entry}`;
+        if (/warning|error|C7\d\d\d/i.test(log)) wrong.push(`${where}: ${log}`);
+        const spilled = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(log);
+        const most = known[`${of.name} ${source.entry}`] ?? 0;
+        if (spilled === null || Math.max(Number(spilled[1]), Number(spilled[2])) > most)
+          wrong.push(`${where} spills: ${log}`);
+        if (!hasDisassembler || !/forward|backward/.test(source.entry)) return;
+        const found = new Set([...assembly.matchAll(/HGMMA\.64x(\d+)x16/g)].map((match) => Number(match[1])));
+        const strange = [...found].filter((width) => !(of.widths as readonly number[]).includes(width));
+        if (found.size === 0 || strange.length > 0)
+          wrong.push(`${where}: products of ${[...found].join()} columns`);
       };
-      await Promise.all([work(), work()]);
-      rmSync(folder, { recursive: true });
+      await compileAll(sources, check, { disassembled: true });
       expect(wrong).toEqual([]);
     },
   );

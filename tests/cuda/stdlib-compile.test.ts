@@ -54,7 +54,7 @@ it.skipIf(!hasNvcc)("compile (not run without nvcc)", { timeout: 600_000 }, asyn
     }
   }
   const wrong: string[] = [];
-  await compileAll(texts.values(), ({ name, source }, log) => {
+  await compileAll(texts.values(), ({ name, source }, { log }) => {
     const where = `${name}, ${source.entry} for ${source.architecture}`;
     if (/warning|error|C7\d\d\d/i.test(log)) wrong.push(`${where}: ${log}`);
     // What every GPU runs may keep a word or two a thread elsewhere.

@@ -179,7 +179,7 @@ describe("progress", () => {
     expect(text).not.toContain("\u001b");
     expect(out.lines).toHaveLength(13);
     expect(out.lines[0]).toMatch(
-      /^step 1\/100 {2}loss 1\.5000 {2}lr 1\.00e-3 {2}grad 0\.500 {2}12\.3k tok\/s {2}\d+ MiB {2}– left\n$/,
+      /^step 1\/100 {2}loss 1\.5000 {2}lr 1\.00e-3 {2}grad 0\.500 {2}12\.3k tok\/s {2}(\d+ MiB|\d+\.\d\d GiB) {2}– left\n$/,
     );
     expect(text).toContain("step 50/100  validation loss 2.0000  perplexity 7.389\n");
     expect(text).toMatch(/step 100\/100 .* 0:00 left\nDone\n {2}a {7}1\n {2}longer {2}2\n$/);
@@ -193,7 +193,7 @@ describe("progress", () => {
     progress.close({ title: "Done", rows: [["time", "0:01"]] });
     const text = out.lines.join("");
     expect(text).toMatch(
-      /10\/10 {2}loss 1\.2500 {2}0:00 left {2}12\.3k tok\/s {2}lr 1\.00e-3 {2}grad 0\.500 {2}\d+ MiB/,
+      /10\/10 {2}loss 1\.2500 {2}0:00 left {2}12\.3k tok\/s {2}lr 1\.00e-3 {2}grad 0\.500 {2}(\d+ MiB|\d+\.\d\d GiB)/,
     );
     expect(text).toContain("\r\u001b[Ka remark\n");
     // A saved cursor would be restored onto lines that were printed above the bar since.
