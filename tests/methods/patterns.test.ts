@@ -11,7 +11,7 @@ import { parameterInfos } from "../../compiler/lower/model-to-graph.ts";
 import { differentiate } from "../../compiler/passes/differentiate.ts";
 import type { Device } from "../../runtime/device/device.ts";
 import { instantiate } from "../../runtime/executable.ts";
-import { openQuick } from "../schedule/support.ts";
+import { openNative } from "../schedule/support.ts";
 import { diskHost, root } from "../support/check-text.ts";
 import { randomInputs, randomNumbers } from "../support/random-values.ts";
 import { elaborated, type Row } from "./elaborated.ts";
@@ -161,7 +161,7 @@ describe("differential", () => {
 describe("kernels", () => {
   let device: Device;
   beforeAll(async () => {
-    device = await openQuick();
+    device = await openNative();
   });
   afterAll(() => device.close());
 

@@ -9,7 +9,7 @@ import { seerBlocks, seerLoss } from "../../examples/seer-gate/reference.ts";
 import { verticalSlash } from "../../examples/vertical-slash/reference.ts";
 import type { AttentionPhase } from "../../compiler/ir/attention-meaning.ts";
 import type { Device } from "../../runtime/device/device.ts";
-import { openQuick } from "../schedule/support.ts";
+import { openNative } from "../schedule/support.ts";
 import { root } from "../support/check-text.ts";
 import { randomNumbers } from "../support/random-values.ts";
 import type { Row } from "./elaborated.ts";
@@ -131,7 +131,7 @@ const lengthsOf = ({ size }: Heads): readonly number[] =>
 
 let device: Device;
 beforeAll(async () => {
-  device = await openQuick();
+  device = await openNative();
 });
 afterAll(() => device.close());
 

@@ -5,7 +5,7 @@ import { buildCudaProgram, buildProgram } from "../../compiler/build-program.ts"
 import { axisExtent } from "../../compiler/ir/axis-extent.ts";
 import type { Graph, UpdateRule } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
-import { kernelCache, quickCompiler } from "../support/kernel-cache.ts";
+import { kernelCache } from "../support/kernel-cache.ts";
 import { openCpuDevice } from "../../runtime/device/open.ts";
 import type { Device } from "../../runtime/device/device.ts";
 import { instantiate, type Executable, type RunSizes } from "../../runtime/executable.ts";
@@ -13,19 +13,6 @@ import { evaluateSize, type PhaseName } from "../../runtime/program.ts";
 
 export const openNative = (threads = 2): Promise<Device> =>
   openCpuDevice({ kind: "native", threads, cacheFolder: kernelCache() });
-
-/** The same with kernels compiled in less time, for tests of many: those of schedules and devices compile them as they are shipped. */
-export async function openQuick(): Promise<Device> {
-  const asked = process.env["CC"];
-  const quick = quickCompiler();
-  if (quick !== null) process.env["CC"] = quick;
-  try {
-    return await openNative();
-  } finally {
-    if (asked === undefined) delete process.env["CC"];
-    else process.env["CC"] = asked;
-  }
-}
 
 export interface Built {
   readonly model: Executable;
