@@ -45,6 +45,9 @@ function withoutCursorMemory(output: Output): NodeJS.WritableStream {
   return Object.create(output, { write: { value: write } }) as NodeJS.WritableStream;
 }
 
+/** Outputs whose readers may go away. */
+const outlived = new WeakSet<Output>();
+
 /** Largest memory this process had, in bytes. */
 const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
 
@@ -62,8 +65,9 @@ export class Progress {
   constructor(options: ProgressOptions) {
     this.#options = { now: () => performance.now(), interval: 10_000, ...options };
     const { output, format } = this.#options;
-    // A reader that goes away (a closed pipe) does not stop a run.
-    output.on?.("error", () => {});
+    // A reader that goes away (a closed pipe) does not stop a run. One process may train many times.
+    if (!outlived.has(output)) output.on?.("error", () => {});
+    outlived.add(output);
     const wantsBar = output.isTTY === true && format === "text";
     this.#bar = wantsBar ? this.#makeBar() : null;
   }
