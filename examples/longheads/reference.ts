@@ -18,16 +18,21 @@ export function longHeads(row: Text, block: number, budget: number): Float64Arra
   const { length, size } = row;
   const blockOf = (at: number): number => Math.floor(at / block);
   const count = Math.ceil(length / block);
-  const plain = (a: Float64Array, b: Float64Array): number => dot(a, b) / Math.sqrt(size);
+  const scaled = (a: Float64Array, b: Float64Array): number => dot(a, b) / Math.sqrt(size);
+  /** A key turned by its place in its block. */
+  const held = range(row.kvHeads).map((head) =>
+    range(length).map((at) => rotated(vector(row.k, row, head, at), at % block)),
+  );
   const representatives = range(row.heads).map((head) =>
     range(count).map((c) => {
+      const keys = held[group(row, head)]!;
       const inside = range(length).filter((at) => blockOf(at) === c);
       const gist = new Float64Array(size);
       for (const query of inside) {
         const weights = softmax(
           length,
           (key) => blockOf(key) === c,
-          (key) => plain(queryOf(row, head, query), keyOf(row, head, key)),
+          (key) => scaled(rotated(queryOf(row, head, query), query % block), keys[key]!),
         );
         for (const key of inside)
           for (let i = 0; i < size; i++)
@@ -36,20 +41,20 @@ export function longHeads(row: Text, block: number, budget: number): Float64Arra
       const weights = softmax(
         length,
         (key) => blockOf(key) === c,
-        (key) => plain(gist, keyOf(row, head, key)),
+        (key) => scaled(gist, keys[key]!),
       );
       const out = new Float64Array(size);
-      for (const key of inside)
-        for (let i = 0; i < size; i++) out[i]! += weights[key]! * keyOf(row, head, key)[i]!;
+      for (const key of inside) for (let i = 0; i < size; i++) out[i]! += weights[key]! * keys[key]![i]!;
       return out;
     }),
   );
   return weighed(row, (head, query) => {
     const own = blockOf(query);
+    const asks = rotated(queryOf(row, head, query), (budget - 1) * block + (query % block));
     const kept = chosen(
       range(own + 1),
       (c) => c === 0 || own - c <= 1,
-      (c) => dot(queryOf(row, head, query), representatives[head]![c]!),
+      (c) => dot(asks, representatives[head]![c]!),
       budget,
     );
     const inOrder = [...kept].sort((a, b) => a - b);
