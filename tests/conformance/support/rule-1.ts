@@ -36,7 +36,7 @@ export function attentionTolerances(
   get: Get,
   results: readonly Float64Tensor[],
   /** Absolute error of a weight and of a result, where numbers have a least one. */
-  least: number = tiny,
+  smallest: number = tiny,
 ): readonly Float64Array[] {
   const node = spec.gradient;
   const [batches, keys] = [spec.sizes.batch, get("key0").shape[1]!];
@@ -93,6 +93,8 @@ export function attentionTolerances(
     place.logit = logit;
     return leaves;
   };
+  // What is lost of an element of a product or a result, and of a number that is only ever in single precision.
+  const [least, faint] = [smallest / (factor * unit), tiny / (factor * unit)];
   for (let b = 0; b < batches; b++)
     for (let row = 0; row < queries; row++)
       for (let h = 0; h < heads; h++) {
@@ -102,6 +104,8 @@ export function attentionTolerances(
         place = { b, q: start + row, h, k: NaN, logit: NaN };
         interface Pair {
           readonly p: number;
+          /** Σ |upstream · value|. */
+          readonly reach: number;
           readonly size: number;
           readonly valueAt: number;
           readonly keyAt: number;
@@ -119,6 +123,7 @@ export function attentionTolerances(
           const size = node.scale * absDot(q0, at * d, early.key.data, keyAt, d);
           pairs.push({
             p: Math.exp(logit - lse),
+            reach: absDot(upstream, at * e, early.value.data, valueAt, e),
             size,
             valueAt,
             keyAt,
@@ -131,7 +136,7 @@ export function attentionTolerances(
         for (let k = 0; k < keys; k++) {
           if (mask(at0(k, NaN)) === 0) continue;
           const region = whens.findIndex((when) => when(at0(k, NaN)) !== 0);
-          const keyAt = ((b * keys + k) * groups + g) * d;
+          const [keyAt, valueAt] = [((b * keys + k) * groups + g) * d, ((b * keys + k) * groups + g) * e];
           const own = regions[region]!;
           const logit = node.scale * dot(own.query, at * d, own.key, keyAt, d);
           const size = node.scale * absDot(own.query, at * d, own.key, keyAt, d);
@@ -142,11 +147,12 @@ export function attentionTolerances(
           const steep = Math.abs(slope.value) + slope.size;
           pairs.push({
             p: Math.exp(score.value - lse),
+            reach: absDot(upstream, at * e, value.data, valueAt, e),
             size: Math.max(
               size * Math.abs(slope.value),
               plain ? 0 : score.size + size * Math.abs(slope.value),
             ),
-            valueAt: ((b * keys + k) * groups + g) * e,
+            valueAt,
             keyAt,
             region,
             early: false,
@@ -157,22 +163,28 @@ export function attentionTolerances(
         const amplify = 1 + pairs.reduce((most, pair) => Math.max(most, pair.size), 0);
         boundL[at] = amplify + (Number.isFinite(lse) ? Math.abs(lse) : 0);
         const delta = absDot(upstream, at * e, output.data, at * e, e);
+        // Kernels centre logit gradients by Σ_i upstream_i output_i of the output as it is stored: all of the output's
+        // errors reach them, by each key's share, though its terms and those of the sum cancel.
+        let centring = 0;
+        for (let i = 0; i < e; i++) centring += least * Math.abs(upstream[at * e + i]!);
+        for (const { p, reach } of pairs) centring += ((amplify + 1) * p + least) * reach;
         for (const pair of pairs) {
           const from = pair.early ? early!.value.data : value.data;
           const [toV, toK] = pair.early
             ? [bounds[afterTables + 1]!, bounds[afterTables]!]
             : [boundV, boundK(pair.region)];
-          const weight = (amplify + 1) * pair.p + least / (factor * unit);
+          const weight = (amplify + 1) * pair.p;
           // Backward takes weights from the stored log-sum-exp, whose own error they inherit.
-          const again = (boundL[at]! + 1) * pair.p + least / (factor * unit);
-          let reach = 0;
+          const again = (boundL[at]! + 1) * pair.p;
           for (let i = 0; i < e; i++) {
-            boundO[at * e + i]! += weight * Math.abs(from[pair.valueAt + i]!);
-            toV[pair.valueAt + i]! += again * Math.abs(upstream[at * e + i]!);
-            reach += Math.abs(upstream[at * e + i]! * from[pair.valueAt + i]!);
+            boundO[at * e + i]! += (weight + least) * Math.abs(from[pair.valueAt + i]!);
+            toV[pair.valueAt + i]! += (again + least) * Math.abs(upstream[at * e + i]!);
           }
-          const core = again * (reach + delta);
-          const error = node.scale * core * pair.slope;
+          const core = (again + faint) * (pair.reach + delta) + pair.p * centring;
+          // As an element of the products with keys and queries, a logit's gradient loses at most `least`, and at most
+          // all of it.
+          const dLogit = core * pair.slope;
+          const error = node.scale * (dLogit + Math.min(least, dLogit / (factor * unit)));
           const { query, key } = regions[pair.region]!;
           const keyData = pair.early ? early!.key.data : key;
           for (let i = 0; i < d; i++) {
@@ -199,7 +211,7 @@ export function attentionTolerances(
   results.forEach((result, n) => {
     const bound = bounds[n]!;
     for (let i = 0; i < bound.length; i++)
-      bound[i] = unit * Math.abs(result.data[i]!) + least + factor * long * unit * bound[i]!;
+      bound[i] = unit * Math.abs(result.data[i]!) + smallest + factor * long * unit * bound[i]!;
   });
   return bounds;
 }

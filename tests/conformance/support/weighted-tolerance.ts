@@ -166,6 +166,9 @@ export function weightedTolerances(
     return { value: own.value, error: own.size + logitSize * steep, steep: steep * (1 + logitSize) };
   };
   const none: Part = { value: -Infinity, error: 0, steep: 0 };
+  // What is lost of a number that is held as an element of tensors, as operands of products and results are, and of one
+  // that is only ever in single precision.
+  const [least, faint] = [smallest / (factor * unit), tiny / (factor * unit)];
 
   for (let b = 0; b < batches; b++)
     for (let row = 0; row < queries; row++)
@@ -231,7 +234,6 @@ export function weightedTolerances(
             blockAmplify[earlyCount + k] = 1 + Math.max(...own.map((one) => one.ofBlock.error));
           });
         }
-        const least = smallest / (factor * unit);
         const readAt = pairs.map(({ k, which, isEarly }, n) => {
           const read = isEarly ? "self" : which < 0 ? null : weight.cases[which]!.row;
           if (read === null || read === "self") return read === null ? null : n;
@@ -246,7 +248,7 @@ export function weightedTolerances(
           const outer = read === null ? 1 : read < 0 ? 0 : shares[read]!;
           const local = !isEarly && weight.cases[which]!.local;
           const both = outer * (local ? blockShares[n]! : 1);
-          return { value: both, error: both * (amplify + (local ? blockAmplify[n]! : 0) + 1) + least };
+          return { value: both, error: both * (amplify + (local ? blockAmplify[n]! : 0) + 1) + faint };
         });
         const weights = pairs.map(({ isEarly, which, bent }, n) => {
           if (which === -1) return { value: 0, error: 0 };
@@ -254,24 +256,23 @@ export function weightedTolerances(
           if (isEarly) return { value: own, error };
           return {
             value: own * Math.abs(bent.value),
-            error: error * Math.abs(bent.value) + own * bent.error + least,
+            error: error * Math.abs(bent.value) + own * bent.error + faint,
           };
         });
-        let delta = 0;
+        // Output i is Σ_n weight_n value_ni with weights as elements, and is itself stored as one. Kernels take what
+        // centres the row, Σ_i upstream_i output_i, from that, so it has the output's errors whole: where terms of the
+        // output cancel, or all weights are beside a normaliser of keys that the mask hides, far more than its own size
+        // says. Shares of all keys that the row counts carry it to their logits, those that nothing weighs too.
+        let [delta, deltaError] = [0, 0];
         for (let i = 0; i < e; i++)
           delta += Math.abs(upstream[out * e + i]! * results[0]!.data[out * e + i]!);
-        // Kernels take Σ upstream · output from the output as it is stored. `delta` has the relative error of that; but
-        // output i is also wrong by what numbers have a least one for, however small it is: each weight by `least`
-        // times its value, and the output itself by `least`. So the sum is wrong by
-        // Σ_i |upstream_i| (Σ_n least |value_ni| + least) = least (Σ_n reach_n + Σ_i |upstream_i|),
-        // which the whole row's shares carry to the logits. Rows of a plain softmax have weights that sum to 1, beside
-        // which this is nothing; where the normaliser also counts what the mask hides, or a sink, all of a row's
-        // weights may be lost.
-        let lost = pairs.reduce((sum, { reach, which }) => sum + (which === -1 ? 0 : reach), 0);
-        for (let i = 0; i < e; i++) lost += Math.abs(upstream[out * e + i]!);
-        lost *= least;
+        for (let i = 0; i < e; i++) deltaError += Math.abs(upstream[out * e + i]!) * least;
+        pairs.forEach(({ reach, which }, n) => {
+          if (which !== -1) deltaError += (weights[n]!.error + least) * reach;
+        });
+        deltaError += delta;
         const dRow = shares.map((share) =>
-          weight.row === null ? 0 : share * ((amplify + 1) * delta + lost) + least * delta,
+          weight.row === null ? 0 : share * (amplify * delta + deltaError) + faint * delta,
         );
         const dBlock = pairs.map(() => 0);
         const blockMoved = new Map<number, number>();
@@ -292,11 +293,14 @@ export function weightedTolerances(
             ? [bounds[afterTables + 1]!, bounds[afterTables]!]
             : [boundV, boundK(region)];
           for (let i = 0; which !== -1 && i < e; i++) {
-            bounds[0]![out * e + i]! += weights[n]!.error * Math.abs(pair.valueData[pair.valueAt + i]!);
-            toV[pair.valueAt + i]! += weights[n]!.error * Math.abs(upstream[out * e + i]!);
+            const stored = weights[n]!.error + least;
+            bounds[0]![out * e + i]! += stored * Math.abs(pair.valueData[pair.valueAt + i]!);
+            toV[pair.valueAt + i]! += stored * Math.abs(upstream[out * e + i]!);
           }
-          const error =
-            node.scale * (dRow[n]! * ofRow.steep + dBlock[n]! * ofBlock.steep + dFactor * bent.steep);
+          // A logit's gradient comes from weights in single precision, and is then an element of the products with keys
+          // and queries: what is lost there is at most `least`, and at most all of it, which its error is no less than.
+          const dLogit = dRow[n]! * ofRow.steep + dBlock[n]! * ofBlock.steep + dFactor * bent.steep;
+          const error = node.scale * (dLogit + Math.min(least, dLogit / (factor * unit)));
           at(k, pair.logit);
           if (error !== 0) {
             const key = pair.keyData.slice(pair.keyAt, pair.keyAt + d);
@@ -321,7 +325,7 @@ export function weightedTolerances(
           );
         });
         if (sinkNow !== null) {
-          const share = Math.exp(sinkNow.value - lse) * ((amplify + 1) * delta + lost);
+          const share = Math.exp(sinkNow.value - lse) * (amplify * delta + deltaError);
           addLoads((which) => (which === "sink" ? share : 0), at(NaN, NaN));
         }
       }
