@@ -335,11 +335,24 @@ const softScores = (at: Setting): fc.Arbitrary<Routing> =>
     .tuple(
       blockOf(at),
       fc.constantFrom("mean", "max", "min"),
-      fc.constantFrom("blocks", "tokens", "chosen", "running"),
+      fc.constantFrom("blocks", "tokens", "chosen", "running", "turned"),
       fc.constantFrom("<", "<="),
+      fc.constantFrom("k", "7", "5 * ordinal(h)", "k + ordinal(h)", "place[h]", "k - place[h]"),
     )
-    .map(([n, op, kind, before]) => {
+    .map(([n, op, kind, before, where]) => {
       const learned = "param w[h, d] = normal(0.5)";
+      if (kind === "turned")
+        return {
+          lines: [
+            `blocks c by ${n}`,
+            `${learned}, place[h] = normal(3)`,
+            `let lift[h, k] = sum[d] rope(K at ${where}) * rope(w at ${n})`,
+            `let lot[h, c] = sum[d] rope(${op}[k in c] K at ${where.replaceAll("k", "c")}) * rope(w at place[h])`,
+            "score = s + tanh(lift[h, k]) + tanh(lot[h, c(k)])",
+          ],
+          mask: null,
+          features: ["tables rotated to places", `${op} of blocks`],
+        };
       if (kind === "tokens")
         return {
           lines: [learned, "let lift[h, k] = sum[d] K * w", "score = s * sigmoid(lift[h, k]) + lift[h, q]"],

@@ -30,6 +30,7 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "a table of tokens in the score": 0.015,
   "running sums in the score": 0.01,
   "ranks in the score": 0.01,
+  "tables rotated to places": 0.01,
   // Folds over pairs.
   "sums of columns": 0.04,
   "max of columns": 0.01,

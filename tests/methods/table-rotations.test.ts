@@ -1,0 +1,99 @@
+/** Tables rotated to positions without an axis, by head and learned, against vectors turned one by one, on the CPU and a GPU's programs on the host. */
+import { expect, it } from "vitest";
+import { rotated } from "../../examples/dense.ts";
+import { chosen, dot, keyOf, queryOf, range, softmax, weighed } from "../../examples/routing.ts";
+import type { Device } from "../../runtime/device/device.ts";
+import { openHostDevice } from "../cuda/host-program.ts";
+import { openNative } from "../schedule/support.ts";
+import type { Row } from "./elaborated.ts";
+import { onDevice } from "./native-attention.ts";
+import { furthest } from "./support.ts";
+
+const block = 4;
+const budget = 3;
+
+const text = `import std.masks { causal }
+
+attention Placed(block: Count = ${block}, budget: Count = ${budget}) {
+  blocks c by block
+  param sink[h, d], place[h], note[d]
+  let asks[h, q, d] = rope(Q at budget * block / 2)
+  let has[h, c, d]  = rope(K[h, last(c), d] at block - 1)
+  select kept[h, q] from c by dot[d](asks, has) top budget always c == c(q) where c <= c(q)
+
+  let lift[h, q] = sum[d] rope(Q at 2 * ordinal(h)) * rope(sink at 5)
+  let drop[h, k] = sum[d] rope(K at k + ordinal(h)) * rope(note at ordinal(h))
+  let note_at[k, d] = rope(note at k)
+  let move[h, k] = sum[d] rope(K at 3 * place[h]) * note_at[k, d]
+  mask causal and c(k) in kept[h, q]
+  score = s + tanh(lift[h, q] * drop[h, k]) + tanh(move[h, k])
+}
+`;
+
+/** The same, one vector at a time. */
+function placed(row: Row): Float64Array {
+  const { length, size } = row;
+  const [sink, place, note] = [row.tables["sink"]!, row.tables["place"]!, row.tables["note"]!];
+  const blockOf = (at: number): number => Math.floor(at / block);
+  const lift = (head: number, q: number): number =>
+    dot(rotated(queryOf(row, head, q), 2 * head), rotated(sink.slice(head * size, (head + 1) * size), 5));
+  const drop = (head: number, k: number): number =>
+    dot(rotated(keyOf(row, head, k), k + head), rotated(note, head));
+  const move = (head: number, k: number): number =>
+    dot(rotated(keyOf(row, head, k), 3 * place[head]!), rotated(note, k));
+  return weighed(row, (head, query) => {
+    const asks = rotated(queryOf(row, head, query), (budget * block) / 2);
+    const has = (c: number): Float64Array =>
+      rotated(keyOf(row, head, Math.min(length - 1, (c + 1) * block - 1)), block - 1);
+    const kept = chosen(
+      range(blockOf(query) + 1),
+      (c) => c === blockOf(query),
+      (c) => dot(asks, has(c)),
+      budget,
+    );
+    return softmax(
+      length,
+      (key) => key <= query && kept.has(blockOf(key)),
+      (key) =>
+        dot(rotated(queryOf(row, head, query), query), rotated(keyOf(row, head, key), key)) /
+          Math.sqrt(size) +
+        Math.tanh(lift(head, query) * drop(head, key)) +
+        Math.tanh(move(head, key)),
+    );
+  });
+}
+
+const devices: readonly (readonly [string, () => Device | Promise<Device>, readonly number[]])[] = [
+  ["the CPU", openNative, [1, 3, 13, 33]],
+  ["a GPU's programs on the host", openHostDevice, [13]],
+];
+
+it.each(devices)("on %s", { timeout: 120_000 }, async (_, open, lengths) => {
+  const device = await open();
+  const own = await onDevice(device, text, "Placed()", { heads: 4, kvHeads: 2, size: 6 }, "training");
+  try {
+    for (const length of lengths) {
+      const ran = own.at(length, length);
+      const meant = ran.meant();
+      ran.rows.forEach((row, n) => {
+        const want = placed(row);
+        expect(furthest(meant[n]!, want), `meaning at ${length}`).toBeLessThan(1e-9);
+        expect(furthest(ran.outputs[n]!, want), `kernels at ${length}`).toBeLessThan(1e-5);
+      });
+      for (const [path, want] of ran.meantGradients()) {
+        const most = Math.max(1, ...want.map(Math.abs));
+        expect(
+          want.some((x) => x !== 0),
+          `a gradient of ${path} at ${length}`,
+        ).toBe(length > 1 || path === "v");
+        expect(
+          furthest(ran.gradients.get(path)!, want) / most,
+          `gradient of ${path} at ${length}`,
+        ).toBeLessThan(1e-5);
+      }
+    }
+  } finally {
+    own.close();
+    device.close();
+  }
+});
