@@ -167,7 +167,7 @@ describe("refused", () => {
 });
 
 describe("a loss of teachers", () => {
-  const codes = (clauses: string, adapt: string): readonly string[] => {
+  const codes = (clauses: string, adapt: string, loss = "teach"): readonly string[] => {
     const text = `import std.masks { causal }
 
 attention A() {
@@ -184,7 +184,7 @@ model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   at
 ${adapt}
 train Small {
   data       tokens "text.txt"
-  loss       teach
+  loss       ${loss}
   optimizer  adamw(lr: 1e-3)
   schedule   constant over 10
   batch      2 sequences
@@ -202,6 +202,8 @@ train Small {
     expect(codes(teach, "adapt Small { train attn.w }")).toEqual([]));
   it("is refused for weights that it does not reach", () =>
     expect(codes(teach, "")).toEqual(["teach-leaves-weights"]));
+  it("is named where the loss of the next token cannot train what only a teacher reads", () =>
+    expect(codes(teach, "adapt Small { train attn.w }", "next_token")).toEqual(["loss-leaves-weights"]));
   it("is refused without a teacher for the validation text", () =>
     expect(codes(`when training { ${teach} }`, "adapt Small { train attn.w }")).toEqual([
       "teach-not-evaluated",

@@ -67,7 +67,7 @@ function turned(when: ir.Expr, queryPosition: ir.Expr, keyPosition: ir.Expr): Ro
     (alone ? ownKey : moved).push(term);
   }
   const sizes = new Set<number>();
-  const blocks = moved.map((term) =>
+  const byBlock = [queryPosition, ...moved].map((term) =>
     ir.mapExpr(term, (e) => {
       if (e.kind !== "binary" || e.op !== "floor-div" || e.left !== k || e.right.kind !== "constant")
         return e;
@@ -75,8 +75,7 @@ function turned(when: ir.Expr, queryPosition: ir.Expr, keyPosition: ir.Expr): Ro
       return ir.index("block");
     }),
   );
-  if (blocks.some((term) => freeIndices(term).has("k")) || sizes.size > 1) return null;
-  if (freeIndices(queryPosition).has("k")) return null;
+  if (byBlock.some((term) => freeIndices(term).has("k")) || sizes.size > 1) return null;
   const [by = anyBlock] = sizes;
   const position = moved.length === 0 ? queryPosition : ir.sub(queryPosition, sumOf(moved));
   return { when, queryPosition: q, keyPosition: sumOf(ownKey), turn: { position, by } };

@@ -420,9 +420,13 @@ export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
         routing.lines.some((line) => /\b[sp]\b/.test(line.replace(/^score.*|^weight.*/, "")))
       )
         return routing;
+      const byBlocks = routing.turnsBy !== undefined && n % 2 === 0;
+      const line = byBlocks
+        ? `rotate q at ordinal(q) - ordinal(c(k)) * ${n}, k at offset(k in c) where q - k >= ${n}`
+        : `rotate q at min(q, ${n}), k at 0 where q - k >= ${n}`;
       return {
         ...routing,
-        lines: [...routing.lines, `rotate q at min(q, ${n}), k at 0 where q - k >= ${n}`],
-        features: [...routing.features, "a rotation of its own"],
+        lines: [...routing.lines, line],
+        features: [...routing.features, byBlocks ? "turns by blocks of keys" : "a rotation of its own"],
       };
     });

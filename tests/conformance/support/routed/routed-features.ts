@@ -48,7 +48,8 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "a difference of softmaxes": 0.008,
   "a softmax times a function of the logit": 0.008,
   "turns by ranks": 0.05,
-  "a rotation of its own": 0.05,
+  "turns by blocks of keys": 0.01,
+  "a rotation of its own": 0.03,
   "a teacher": 0.04,
   phases: 0.4,
   // Sizes.
