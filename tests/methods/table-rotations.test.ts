@@ -1,4 +1,4 @@
-/** Tables rotated to positions without an axis, by head and learned, and queries that turn by blocks of keys, against vectors turned one by one, on the CPU and a GPU's programs on the host. */
+/** Tables rotated to positions without an axis, by head and learned, and queries that turn by blocks of keys, folds over them included, against vectors turned one by one, on the CPU and a GPU's programs on the host. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rotated } from "../../examples/dense.ts";
 import { chosen, dot, keyOf, queryOf, range, softmax, weighed } from "../../examples/routing.ts";
@@ -86,9 +86,82 @@ const turned = (row: Row): Float64Array =>
     ),
   );
 
+/** Chosen blocks re-indexed, and folds over pairs of the logits that this gives. */
+const foldedText = `import std.masks { causal }
+
+attention Folded() {
+  blocks c by ${block}
+  select kept[h, q] from c by dot[d](Q, mean[k in c] K) top 2 always c == c(q) where c <= c(q)
+  let p[h, q, k] = softmax[k if causal and c(k) in kept[h, q]] s
+  let seen[h, k] = sum[q] p
+  let most[h, q] = max[k if causal] s
+  let tile[c] = max[h, q, k in c] p
+  mask causal and c(k) in kept[h, q]
+  score = s * (1 + seen[h, k]) + tanh(most[h, k]) * tile[c(k)]
+  rotate x at rank(c(x) in kept[h, q]) * ${block} + offset(x in c)
+}
+`;
+
+function folded(row: Row): Float64Array {
+  const { length, size } = row;
+  const blockOf = (at: number): number => Math.floor(at / block);
+  const blocks = range(Math.ceil(length / block));
+  const mean = (head: number, c: number): Float64Array => {
+    const own = range(length).filter((k) => blockOf(k) === c);
+    return Float64Array.from(range(size), (d) =>
+      own.reduce((sum, k) => sum + keyOf(row, head, k)[d]! / own.length, 0),
+    );
+  };
+  const keptOf = range(row.heads).map((head) =>
+    range(length).map((q) =>
+      chosen(
+        range(blockOf(q) + 1),
+        (c) => c === blockOf(q),
+        (c) => dot(queryOf(row, head, q), mean(head, c)),
+        2,
+      ),
+    ),
+  );
+  const logits = keptOf.map((own, head) =>
+    own.map((kept, q) => {
+      // A rank counts the members below, whether or not the block is one.
+      const place = (x: number): number =>
+        block * [...kept].filter((c) => c < blockOf(x)).length + (x % block);
+      const query = rotated(queryOf(row, head, q), place(q));
+      return range(length).map((k) => dot(query, rotated(keyOf(row, head, k), place(k))) / Math.sqrt(size));
+    }),
+  );
+  const shares = logits.map((own, head) =>
+    own.map((s, q) =>
+      softmax(
+        length,
+        (k) => k <= q && keptOf[head]![q]!.has(blockOf(k)),
+        (k) => s[k]!,
+      ),
+    ),
+  );
+  const seen = shares.map((own) => range(length).map((k) => own.reduce((sum, p) => sum + p[k]!, 0)));
+  const most = logits.map((own) => own.map((s, q) => Math.max(...s.slice(0, q + 1))));
+  const tile = blocks.map((c) =>
+    Math.max(
+      ...shares.flatMap((own) =>
+        own.flatMap((p) => range(length).map((k) => (blockOf(k) === c ? p[k]! : 0))),
+      ),
+    ),
+  );
+  return weighed(row, (head, q) =>
+    softmax(
+      length,
+      (k) => k <= q && keptOf[head]![q]!.has(blockOf(k)),
+      (k) => logits[head]![q]![k]! * (1 + seen[head]![k]!) + Math.tanh(most[head]![k]!) * tile[blockOf(k)]!,
+    ),
+  );
+}
+
 const methods = [
   { text, use: "Placed()", reference: placed },
   { text: turnedText, use: "Turned()", reference: turned },
+  { text: foldedText, use: "Folded()", reference: folded },
 ];
 
 const devices: readonly (readonly [string, () => Device | Promise<Device>, readonly number[]])[] = [
@@ -105,7 +178,7 @@ describe.each(devices)("on %s", (_, open, lengths) => {
 
   it.each(methods)("$use", { timeout: 120_000 }, async (method) => {
     const shape = { heads: 4, kvHeads: 2, size: 6 };
-    const own = await onDevice(device, method.text, method.use, shape, "training");
+    const own = await onDevice(device, method.text, method.use, shape, "evaluation");
     for (const length of lengths) {
       const ran = own.at(length, length);
       const meant = ran.meant();

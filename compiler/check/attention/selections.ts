@@ -210,11 +210,13 @@ function logitOf(body: ir.Expr, indices: Indices, making: Making): Logit | "refu
     if (table.kind === "logit") {
       const [h, q, k] = read.indices as [ir.Expr, ir.Expr, ir.Expr];
       const [region, ...others] = tables.regions ?? [];
-      if (region === undefined || others.length > 0) {
+      if (region === undefined || others.length > 0 || region.turn !== null) {
         refuse(
           region === undefined
             ? "a logit that is rotated by what it chooses"
-            : "a choice by a logit with several rotations",
+            : region.turn !== null
+              ? "a choice by a logit whose queries turn by blocks of keys"
+              : "a choice by a logit with several rotations",
         );
         return "refused";
       }

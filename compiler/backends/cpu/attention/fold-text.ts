@@ -16,9 +16,11 @@ LCTX_HOT void lctx_visit_block(lctx_block *x, const float *packed, int64_t key_b
   const int64_t row = (x->b * a->keys + x->k0) * a->groups + x->h / (a->heads / a->groups);
   if (a->scored)
     for (int r = 0; r < a->regions; r++)
-      if (x->region < 0 || x->region == r)
-        lctx_rows_by_packed(x->s + r * LCTX_KB * LCTX_QB, a->key[r] + row * a->d, a->groups * a->d, x->keys,
-                            packed + r * a->d * LCTX_QB, a->d, x->queries);
+      if (x->region < 0 || x->region == r) {
+        const float *key = a->key[r] + row * a->d, *own = packed + r * a->d * LCTX_QB;
+        if (a->turned) a->turned(x, r, key, a->groups * a->d, own);
+        else lctx_rows_by_packed(x->s + r * LCTX_KB * LCTX_QB, key, a->groups * a->d, x->keys, own, a->d, x->queries);
+      }
   a->score(x);
 }
 
@@ -45,9 +47,10 @@ static __attribute__((unused)) void lctx_fold_item(void *context, int64_t item, 
   const int64_t b = item / a->items, n = item % a->items;
   double *area[1] = {a->share_base + (b * a->shares + n % a->shares) * a->share_size};
   float *packed = a->scratch + thread * a->per_thread, *s = packed + a->regions * a->d * LCTX_QB;
-  int32_t *list = (int32_t *)(s + a->regions * LCTX_KB * LCTX_QB);
+  float *room = s + a->regions * LCTX_KB * LCTX_QB;
+  int32_t *list = (int32_t *)(room + a->turning);
   for (int64_t unit = n * units / a->items; unit < (n + 1) * units / a->items; unit++) {
-    lctx_block x = {.a = a, .b = b, .h = a->by_rows ? unit % a->heads : unit / blocks, .s = s, .shares = area};
+    lctx_block x = {.a = a, .b = b, .h = a->by_rows ? unit % a->heads : unit / blocks, .s = s, .shares = area, .room = room};
     const int64_t seen = lctx_start_rows(&x, a->by_rows ? unit / a->heads : unit % blocks, packed, list);
     for (int64_t i = 0; i < seen; i++) lctx_visit_block(&x, packed, list[i] >> 1, list[i] & 1);
   }

@@ -94,7 +94,7 @@ function lawLeaves({ slots }: Pairs): ExprLeaves {
 
 /** Functions of a node's turns, and the statements that fill them into `whole.turn`, where `a` is the call. */
 export function printTurns(
-  node: WeighedNode,
+  node: Pick<WeighedNode, "regions">,
   pairs: Pairs,
   entry: Fragment,
 ): { readonly text: Fragment; readonly set: Fragment } {
