@@ -112,7 +112,7 @@ function selection(
   const real = found === null ? expanded : ir.mapExpr(expanded, (e) => (e === found.read ? ir.logit : e));
   if (isOverPairs(tables, real)) return making.refuse("a choice by several logits");
   const amount = choose.kind === "top" ? choose.count : choose.threshold;
-  if ([...freeIndices(amount)].some((name) => name !== head) || isOverPairs(tables, amount))
+  if ([...freeIndices(amount)].some((name) => name !== head && name !== row) || isOverPairs(tables, amount))
     return refuse("this many", clause.limit.value.span);
   const asked = [real, where, always, amount];
   const canonical = new Map<string, ir.Expr>([

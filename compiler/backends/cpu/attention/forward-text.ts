@@ -52,8 +52,8 @@ typedef struct lctx_attention {
   void (*turned)(const lctx_block *, int region, const float *key, int64_t stride, const float *packed);
   int64_t turning;
   void (*slope)(const lctx_block *);
-  /* Selections: how many candidates each row of a head takes. */
-  int32_t (*amount)(const struct lctx_attention *, int64_t b, int32_t h);
+  /* Selections: how many candidates each of "queries" rows from q0 on takes. */
+  void (*amount)(const struct lctx_attention *, int64_t b, int64_t h, int64_t q0, int64_t queries, int32_t *to);
   float *output, *lse;
   float *scratch;
   int64_t per_thread;

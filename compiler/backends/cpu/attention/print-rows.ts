@@ -14,7 +14,7 @@ import {
 } from "./print-pairs.ts";
 
 /** A loop over vectors of queries around `body`, for an expression that needs no key but `k`. */
-function printQueries(pairs: Pairs, of: Expr, store: (value: Fragment) => Fragment): Fragment {
+export function printQueries(pairs: Pairs, of: Expr, store: (value: Fragment) => Fragment): Fragment {
   const printer = pairPrinter(pairs);
   const value = printer.spread(printer.print(of));
   return c`  (void)a, (void)b, (void)h, (void)k;

@@ -27,7 +27,7 @@ const blocksByToken = (at: Setting): fc.Arbitrary<Routing> =>
     .tuple(
       blockOf(at),
       fc.constantFrom(...summaries, null),
-      limitOf("kept", 4, true, [-0.4, 0, 0.3]),
+      limitOf("kept", 4, true, [-0.4, 0, 0.3], "q"),
       fc.constantFrom("c == c(q)", "c == 0 or c(q) - c <= 1"),
     )
     .map(([n, summary, limit, always]) => ({
@@ -51,7 +51,7 @@ const blocksByBlock = (at: Setting): fc.Arbitrary<Routing> =>
     .tuple(
       blockOf(at),
       blockOf(at),
-      limitOf("kept", 4, true, [-0.4, 0, 0.1]),
+      limitOf("kept", 4, true, [-0.4, 0, 0.1], "i"),
       fc.constantFrom("mean", "max"),
       fc.constantFrom("mean", "min"),
       fc.constantFrom("summaries", "maxima", "masses"),
@@ -84,7 +84,7 @@ const blocksByBlock = (at: Setting): fc.Arbitrary<Routing> =>
     });
 
 const blocksForAllHeads = (at: Setting): fc.Arbitrary<Routing> =>
-  fc.tuple(blockOf(at), limitOf("kept", 3, false, [0]), fc.boolean()).map(([n, limit, byMass]) => ({
+  fc.tuple(blockOf(at), limitOf("kept", 3, false, [0], "q"), fc.boolean()).map(([n, limit, byMass]) => ({
     lines: byMass
       ? [
           `blocks c by ${n}`,

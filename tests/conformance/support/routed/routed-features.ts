@@ -17,7 +17,9 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "budget as a parameter": 0.06,
   "budget by head": 0.04,
   "above a threshold": 0.1,
-  "threshold by head": 0.04,
+  "threshold by head": 0.03,
+  "budget by row": 0.02,
+  "threshold by row": 0.02,
   // What blocks are about.
   "mean of blocks": 0.06,
   "max of blocks": 0.03,

@@ -40,15 +40,17 @@ export const limitOf = (
   most: number,
   byHead: boolean,
   thresholds: readonly number[],
+  row: string | null = null,
 ): fc.Arbitrary<Limit> =>
   fc
     .tuple(
-      fc.constantFrom("number", "parameter", "table", "above", "above a table"),
+      fc.constantFrom("number", "parameter", "table", "above", "above a table", "by row", "above by row"),
       fc.integer({ min: 0, max: most }),
       fc.constantFrom(...thresholds),
     )
     .map(([kind, n, t]): Limit => {
-      const own = !byHead && kind.includes("table") ? "number" : kind;
+      const known = (byHead || !kind.includes("table")) && (row !== null || !kind.includes("row"));
+      const own = known ? kind : "number";
       switch (own) {
         case "parameter":
           return { text: "top budget", before: [], features: ["budget as a parameter"] };
@@ -65,6 +67,18 @@ export const limitOf = (
             text: `above ${name}_floor`,
             before: [`let ${name}_floor[h] = ${t} * (1 + ordinal(h))`],
             features: ["above a threshold", "threshold by head"],
+          };
+        case "by row":
+          return {
+            text: `top ${n} + ordinal(${row}) / 4`,
+            before: [],
+            features: ["budget by row"],
+          };
+        case "above by row":
+          return {
+            text: `above ${t} * (1 + 1 / (1 + ordinal(${row})))`,
+            before: [],
+            features: ["above a threshold", "threshold by row"],
           };
         default:
           return { text: `top ${n}`, before: [], features: ["budget as a number"] };
