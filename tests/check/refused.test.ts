@@ -140,6 +140,16 @@ describe("refused", () => {
       [["logits of two pairs at once", "max[k] (s[h, q, k] * s[h, k, q])"]],
     ],
     [
+      "keys that turn with the query, each its own way",
+      "mask causal  rotate q at q, k at max(ordinal(k), ordinal(q) - 8)",
+      [
+        [
+          "a rotation of a query and a key together, other than alike for all keys of a block,",
+          "rotate q at q, k at max(ordinal(k), ordinal(q) - 8)",
+        ],
+      ],
+    ],
+    [
       "a choice by what it rotates",
       `blocks c by 8  ${p}  select kept[h] from c by sum[q, k in c] p top 2
   mask causal and (c(k) == c(q) or c(k) in kept[h])

@@ -39,12 +39,15 @@ export function readRegion(
   const [queryPosition, keyPosition] = [position("q"), position("k")];
   if (when === null || queryPosition === null || keyPosition === null) return refuse("this rotation");
   if (run.tables !== null && isOverPairs(run.tables, queryPosition, keyPosition))
-    return refuse("this rotation");
+    return refuse("a rotation to positions that read the logit");
   const plain = (e: ir.Expr, own: string): boolean =>
     readsOf(e).length === 0 && [...freeIndices(e)].every((name) => name === own || name === "h");
   if (plain(queryPosition, "q") && plain(keyPosition, "k"))
     return { when, queryPosition, keyPosition, turn: null };
-  return turned(when, queryPosition, keyPosition) ?? refuse("this rotation");
+  return (
+    turned(when, queryPosition, keyPosition) ??
+    refuse("a rotation of a query and a key together, other than alike for all keys of a block,")
+  );
 }
 
 function condition(value: Expr, scope: MeantScope, run: Elaboration): ir.Expr | null {
