@@ -70,19 +70,31 @@ export function stageGraphs(
   };
 }
 
-/** False after a report that teachers say nothing to a weight that is to be trained. */
-function reachedByTeachers(
+/** Weights that the loss of a model says nothing to. */
+export function leftByLoss(
+  model: Model,
+  trained: readonly string[],
+  objective: RecipeStage["loss"]["objective"] = "next_token",
+): readonly string[] {
+  const output = objective === "teach" ? "teach" : "loss";
+  const { nodes } = modelToGraph(model, { phase: "training", output });
+  const read = new Set(nodes.flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
+  return trained.filter((path) => !read.has(path));
+}
+
+/** False after a report that the loss says nothing to a weight that is to be trained. */
+function reachedByLoss(
   model: Model,
   trained: readonly string[],
   stage: RecipeStage,
   reporter: Reporter,
 ): boolean {
-  const graph = modelToGraph(model, { phase: "training", output: "teach" });
-  const read = new Set(graph.nodes.flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
-  const [path, ...others] = trained.filter((each) => !read.has(each));
+  const { objective } = stage.loss;
+  const [path, ...others] = leftByLoss(model, trained, objective);
   if (path === undefined) return true;
   const weights = `\`${path}\`${others.length === 0 ? "" : ` and ${others.length} more`}`;
-  reporter.add(messages.teachLeavesWeights({ weights }, stage.loss.span));
+  const report = objective === "teach" ? messages.teachLeavesWeights : messages.lossLeavesWeights;
+  reporter.add(report({ weights }, stage.loss.span));
   return false;
 }
 
@@ -115,7 +127,7 @@ function compileStage(
   if (rule === null) return null;
   const trained = own.parameters.filter((parameter) => parameter.trainable).map(({ path }) => path);
   const { objective } = stage.loss;
-  if (objective === "teach" && !reachedByTeachers(own, trained, stage, reporter)) return null;
+  if (!reachedByLoss(own, trained, stage, reporter)) return null;
   const graphs = stageGraphs(own, trained, undefined, objective);
   const request: ProgramRequest = {
     name: model.name,

@@ -14,7 +14,7 @@ const named = { sm80: "sm_80", sm90: "sm_90a", decode: "decode" } as const;
 
 async function planLines(
   direction: "forward" | "backward",
-  { path, reason, call }: PlannedCall,
+  { path, reason, remark, call }: PlannedCall,
   node: AttentionNode | AttentionGradientNode,
   element: AttentionElement,
   sizes: RunSizes,
@@ -26,6 +26,7 @@ async function planLines(
   const resources = await Promise.all(call.sources.map((source) => measures.resources(source)));
   return [
     `  ${direction.padEnd(9)}${named[path]}${why}`,
+    ...(remark === null ? [] : [`    slower: ${remark}`]),
     `    expected ${expected.milliseconds.toPrecision(3)} ms (${expected.basis}), measured ${measured === null ? "-" : `${measured.toPrecision(3)} ms`}`,
     ...call.launches.map(({ label, tile = "", threads, sharedBytes, source }) => {
       const own = resources[source] ?? null;

@@ -521,6 +521,17 @@ export const catalogue: readonly MessageEntry[] = [
     "right": null
   },
   {
+    "code": "loss-leaves-weights",
+    "area": "command",
+    "severity": "error",
+    "title": "`loss next_token` says nothing to {weights}",
+    "label": "trains weights that the model does not read in training",
+    "help": "train them with `loss teach`, in a stage of its own, or leave them out: `adapt … { train … }`",
+    "why": "A gate that only a teacher trains is no part of what the model says in training: the loss of the next token has no\ngradient for it. `loss teach` trains it from its teacher.",
+    "wrong": null,
+    "right": null
+  },
+  {
     "code": "no-gpu-kernel",
     "area": "command",
     "severity": "error",

@@ -146,6 +146,9 @@ export const messages = {
   /** {what} of `{attention}` cannot be run yet */
   attentionNotRun: (holes: { readonly what: Hole; readonly attention: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"attention-not-run","severity":"error","title":"{what} of `{attention}` cannot be run yet","label":"no kernel for this","help":"`lctx check` and `lctx explain` work; to run the model, choose an attention without it"}, holes, span, extras),
+  /** `loss next_token` says nothing to {weights} */
+  lossLeavesWeights: (holes: { readonly weights: Hole }, span: Span, extras?: Extras): Diagnostic =>
+    buildDiagnostic({"code":"loss-leaves-weights","severity":"error","title":"`loss next_token` says nothing to {weights}","label":"trains weights that the model does not read in training","help":"train them with `loss teach`, in a stage of its own, or leave them out: `adapt … { train … }`"}, holes, span, extras),
   /** `{site}` has no kernel for a GPU: {why} */
   noGpuKernel: (holes: { readonly site: Hole; readonly why: Hole }, span: Span, extras?: Extras): Diagnostic =>
     buildDiagnostic({"code":"no-gpu-kernel","severity":"error","title":"`{site}` has no kernel for a GPU: {why}","label":"not computed with `--target cuda`","help":"leave out `--target cuda` to run it on the CPU, or choose smaller sizes"}, holes, span, extras),

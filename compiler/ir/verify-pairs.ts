@@ -117,7 +117,7 @@ export function checkSelect(node: NodeOf<"select">, fail: Fail): void {
   checkBool(node.where, "where", over, fail);
   checkBool(node.always, "always", over, fail);
   const amount = node.choose.kind === "top" ? node.choose.count : node.choose.threshold;
-  checkExpr(amount, node.choose.kind, { ...over, indices: new Set(["h"]) }, fail);
+  checkExpr(amount, node.choose.kind, { ...over, indices: new Set(node.perRow ? ["q", "h"] : ["h"]) }, fail);
   if (amount.type !== (node.choose.kind === "top" ? "int" : "real"))
     fail(`${node.choose.kind} is ${amount.type}`);
   if (node.candidates.kind === "batch") return fail("chooses among rows of the batch");

@@ -70,7 +70,7 @@ export function lowerAttention(
     if (kind === "V") return asHole(value, "g", at);
     const region = meaning.regions[Number(number)]!;
     return kind === "logit-query"
-      ? asHole(rotate(query, "q", region.queryPosition), "h", at)
+      ? asHole(region.turn === null ? rotate(query, "q", region.queryPosition) : query, "h", at)
       : asHole(rotate(key, "k", region.keyPosition), "g", at);
   };
   const { buffers, teachers } = filledTables(meaning, term, node, fill);

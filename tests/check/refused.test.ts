@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { join } from "node:path";
 import { instantiateAttention } from "../../compiler/check/instantiate-attention.ts";
+import { instantiateRotation } from "../../compiler/check/instantiate-rotation.ts";
 import { checkSpec, compileRecipe } from "../../compiler/compile.ts";
 import { Reporter } from "../../compiler/diagnostics/reporter.ts";
 import { splitWeight } from "../../compiler/lower/split-weight.ts";
@@ -23,8 +24,10 @@ model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   at
   const { project, diagnostics } = checkSpec(path, text, diskHost);
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   expect(errors.map(({ code, title }) => `${code}: ${title}`)).toEqual([]);
-  const method = methodSetting(project!.models.get("Small")!, "attention");
-  const shape = { heads: 2, kvHeads: 2, headSize: 4, length: 32 };
+  const model = project!.models.get("Small")!;
+  const method = methodSetting(model, "attention");
+  const rotation = (size: number) => instantiateRotation(methodSetting(model, "rope"), size, new Reporter());
+  const shape = { heads: 2, kvHeads: 2, headSize: 4, length: 32, rotation };
   const { unsupported, weight } = instantiateAttention(method, shape, new Reporter())!.phases.training;
   const reason = weight === null ? null : splitWeight(weight.value).reason;
   return [
@@ -137,11 +140,31 @@ describe("refused", () => {
       [["logits of two pairs at once", "max[k] (s[h, q, k] * s[h, k, q])"]],
     ],
     [
-      "a sum over pairs whose queries turn by what they choose",
-      `blocks c by 8  select kept[h, q] from c by dot[d](Q, mean[k in c] K) top 2 always c == c(q) where c <= c(q)
-  ${p}  select most[h] from k by sum[q] p top 3  mask causal and (c(k) in kept[h, q] or k in most[h])
-  rotate x at rank(c(x) in kept[h, q]) * 8 + offset(x in c)`,
-      [["a logit that is rotated by what it chooses", "sum[q] p"]],
+      "keys that turn with the query, each its own way",
+      "mask causal  rotate q at q, k at max(ordinal(k), ordinal(q) - 8)",
+      [
+        [
+          "a rotation of a query and a key together, other than alike for all keys of a block,",
+          "rotate q at q, k at max(ordinal(k), ordinal(q) - 8)",
+        ],
+      ],
+    ],
+    [
+      "a choice by what it rotates",
+      `blocks c by 8  ${p}  select kept[h] from c by sum[q, k in c] p top 2
+  mask causal and (c(k) == c(q) or c(k) in kept[h])
+  rotate x at rank(c(x) in kept[h]) * 8 + offset(x in c)`,
+      [
+        ["a logit that is rotated by what it chooses", "sum[q, k in c] p"],
+        ["this rotation", "rotate x at rank(c(x) in kept[h]) * 8 + offset(x in c)"],
+        ["this expression", "mask causal and (c(k) == c(q) or c(k) in kept[h])"],
+      ],
+    ],
+    [
+      "a choice by a logit whose queries turn",
+      `blocks c by 8  rotate q at ordinal(q) - 2 * ordinal(c(k)), k at offset(k in c)
+  select kept[h, q] from k by s top 4 where k <= q  mask causal and k in kept[h, q]`,
+      [["a choice by a logit whose queries turn by blocks of keys", "s"]],
     ],
     [
       "a teacher that learns",
@@ -167,7 +190,7 @@ describe("refused", () => {
 });
 
 describe("a loss of teachers", () => {
-  const codes = (clauses: string, adapt: string): readonly string[] => {
+  const codes = (clauses: string, adapt: string, loss = "teach"): readonly string[] => {
     const text = `import std.masks { causal }
 
 attention A() {
@@ -184,7 +207,7 @@ model Small = decoder { vocab 64   layers 1   heads 2   width 8   length 32   at
 ${adapt}
 train Small {
   data       tokens "text.txt"
-  loss       teach
+  loss       ${loss}
   optimizer  adamw(lr: 1e-3)
   schedule   constant over 10
   batch      2 sequences
@@ -202,6 +225,8 @@ train Small {
     expect(codes(teach, "adapt Small { train attn.w }")).toEqual([]));
   it("is refused for weights that it does not reach", () =>
     expect(codes(teach, "")).toEqual(["teach-leaves-weights"]));
+  it("is named where the loss of the next token cannot train what only a teacher reads", () =>
+    expect(codes(teach, "adapt Small { train attn.w }", "next_token")).toEqual(["loss-leaves-weights"]));
   it("is refused without a teacher for the validation text", () =>
     expect(codes(`when training { ${teach} }`, "adapt Small { train attn.w }")).toEqual([
       "teach-not-evaluated",

@@ -5,8 +5,7 @@ import * as e from "../../compiler/ir/expr.ts";
 import { lengthSize, wordsOf } from "../../compiler/ir/graph-axes.ts";
 import * as pairs from "../../compiler/ir/graph-build-pairs.ts";
 import * as build from "../../compiler/ir/graph-build.ts";
-import { nodeOperands, type NodeOf } from "../../compiler/ir/graph-operands.ts";
-import { nodeKernel } from "../../compiler/backends/cpu/node-kernels.ts";
+import { nodeOperands } from "../../compiler/ir/graph-operands.ts";
 import { nodeResults } from "../../compiler/ir/graph-results.ts";
 import type { AttentionCore, Axis, Node, PairCore, Turn } from "../../compiler/ir/graph.ts";
 import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
@@ -45,6 +44,8 @@ const turnBy = (by: number, position: e.Expr): Turn => ({
   layout: "half",
 });
 const two = [region(t, y, e.lt(e.sub(q, k), e.int(9)), "0"), region(t, y, e.bool(true), "1")];
+/** Near pairs turn their queries, others do not. */
+const turnedPairs = [{ ...two[0]!, turn: turnBy(7, e.sub(q, e.mul(e.int(2), floorDiv(k, 7)))) }, two[1]!];
 /** Queries that do not start at position 0. */
 const some = axis("t", 5);
 const lateStart = 11;
@@ -175,6 +176,20 @@ const pairCases: Readonly<Record<string, Node>> = {
     [{ axis: some, index: e.sub(q, e.size("query-start")) }],
     "p",
   ),
+  "row maxima of turned queries": pairs.pairReduceNode(
+    "max",
+    core({ regions: turnedPairs }),
+    e.logit,
+    [{ axis: t, index: q }, atHead],
+    "p",
+  ),
+  "column sums of turned queries": pairs.pairReduceNode(
+    "sum",
+    core({ regions: turnedPairs, buffers: [lse] }),
+    weight,
+    [atKey],
+    "p",
+  ),
   "counts of pairs": pairs.pairReduceNode("sum", core(), e.real(1), [], "p"),
 };
 
@@ -201,6 +216,25 @@ const selectCases: Readonly<Record<string, Node>> = {
       always: e.lt(e.sub(q, k), e.int(3)),
       choose: { kind: "top", count: e.sub(e.mul(h, e.int(3)), e.int(1)) },
     },
+    overAll,
+    "s",
+  ),
+  "select top, more for later rows": pairs.selectNode(
+    { ...selectParts, choose: { kind: "top", count: e.add(floorDiv(q, 5), h) } },
+    overAll,
+    "s",
+  ),
+  "late select, more for later rows": pairs.selectNode(
+    {
+      ...selectParts,
+      query: leaf("late-query", [b, some, heads, d]),
+      choose: { kind: "top", count: e.sub(q, e.int(12)) },
+    },
+    { rows: some, heads },
+    "s",
+  ),
+  "select above, less for later rows": pairs.selectNode(
+    { ...selectParts, choose: { kind: "above", threshold: e.div(e.real(8), e.toReal(e.add(q, e.int(1)))) } },
     overAll,
     "s",
   ),
@@ -404,11 +438,4 @@ describe.each<Target>(["native", "wasm"])("kernels on %s", (target) => {
       });
     expect(failures).toEqual([]);
   }, 300_000);
-});
-
-it("folds over turned queries are refused", () => {
-  const fold = cases["row maxima"] as NodeOf<"pair-reduce">;
-  const turn = { by: 8 } as NonNullable<(typeof fold)["regions"][number]["turn"]>;
-  const regions = fold.regions.map((own) => ({ ...own, turn }));
-  expect(() => nodeKernel({ ...fold, regions })).toThrow(/no kernel yet for queries turned/);
 });

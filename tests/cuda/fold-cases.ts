@@ -42,6 +42,21 @@ export function foldCases(d: number): readonly NodeCase[] {
     ...changes,
   });
   const two = [region(t, y, e.lt(e.sub(q, k), e.int(9)), "0"), region(t, y, e.bool(true), "1")];
+  /** Near pairs turn their queries, others do not. */
+  const turned = {
+    regions: [
+      {
+        ...two[0]!,
+        when: e.lt(e.sub(q, k), e.int(70)),
+        turn: {
+          ...{ by: 20, rotated: Math.floor(d / 4) * 2, layout: "interleaved" as const, scale: e.real(0.9) },
+          position: e.sub(q, e.mul(e.int(3), floorDiv(k, 20))),
+          angle: e.unary("exp", e.neg(e.toReal(e.index("m")))),
+        },
+      },
+      two[1]!,
+    ],
+  };
   const overBlocks = {
     regions: [region(t, blocks, e.bool(true), "b")],
     mask: e.le(e.mul(k, e.int(8)), q),
@@ -71,6 +86,10 @@ export function foldCases(d: number): readonly NodeCase[] {
       { ...core({ mask: chosen, buffers: [set] }), score: e.logit },
       "lse",
     ),
+    "log-sum-exp of turned queries": logSumExpNode({ ...core(turned), score: e.logit }, "lse"),
+    "column sums of turned queries": fold("sum", { ...turned, ...oneKey }, weight, [atHead, atKey]),
+    "diagonal sums of turned queries": fold("sum", { ...turned, ...oneKey }, weight, [far]),
+    "maxima of tiles of turned queries": fold("max", turned, e.logit, tiles(7, 8)),
     "column sums by head": fold("sum", oneKey, weight, [atHead, atKey]),
     "column sums over heads": fold("sum", oneKey, weight, [atKey]),
     "column maxima of blocks": fold("max", overBlocks, e.logit, [{ axis: blocks, index: k }, atHead]),

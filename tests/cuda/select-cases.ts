@@ -51,6 +51,16 @@ export function selectCases(d: number): readonly NodeCase[] {
       overAll,
       "s",
     ),
+    "select top, more for later rows": selectNode(
+      { ...parts, choose: { kind: "top", count: e.add(floorDiv(q, 5), h) } },
+      overAll,
+      "s",
+    ),
+    "select above, less for later rows": selectNode(
+      { ...parts, choose: { kind: "above", threshold: e.div(e.real(8), e.toReal(e.add(q, e.int(1)))) } },
+      overAll,
+      "s",
+    ),
     "select among blocks": selectNode(
       {
         ...parts,

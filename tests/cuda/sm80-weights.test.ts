@@ -5,6 +5,7 @@ import {
   attentionForwardCall,
 } from "../../compiler/backends/cuda/sm80/attention-call.ts";
 import type { AttentionElement } from "../../compiler/backends/cuda/element.ts";
+import { planAttention } from "../../compiler/backends/cuda/plan-attention.ts";
 import { DoesNotFit } from "../../compiler/backends/cuda/sm80/call-plan.ts";
 import * as e from "../../compiler/ir/expr.ts";
 import { blockFacts } from "../../compiler/passes/analyses/block-facts.ts";
@@ -77,6 +78,27 @@ const hiddenKeys = (values: number): Spec => {
   );
 };
 
+/** One query over 290 keys, turned at each block of keys, as attention that re-indexes its blocks asks for its next token. */
+const turnedRow = buildSpec(
+  {
+    ...{ batch: 2, groups: 2, each: 2, d: 32, e: 32, length: 290, fewer: 289, early: 0, threads: 1 },
+    ...{ deviation: 1, regions: [], several: 0, seed: 5 },
+  },
+  { name: "causal", build: () => e.le(e.index("k"), e.index("q")) },
+  () => ({ name: "logit", build: (s) => s }),
+  {
+    name: "turned",
+    build: (_, __, d) => ({
+      ...{ weight: null, sink: null },
+      turn: () => ({
+        ...{ by: 16, layout: "half", rotated: d, scale: e.real(1) },
+        angle: e.unary("exp", e.mul(e.real(-3 / d), e.toReal(e.index("m")))),
+        position: e.sub(e.index("q"), e.mul(e.int(5), e.binary("floor-div", e.index("k"), e.int(16)))),
+      }),
+    }),
+  },
+);
+
 const elements: readonly AttentionElement[] = ["f32", "bf16", "f16"];
 
 describe(`weights and turns of sm_80 on the host: ${count} random specs, LCTX_SEED=${seed}`, () => {
@@ -95,9 +117,22 @@ describe(`weights and turns of sm_80 on the host: ${count} random specs, LCTX_SE
       { of: hiddenKeys, element: "f16" as const, values: [8, 10] },
       { of: hiddenKeys, element: "f32" as const, values: [2, 15] },
     ];
+    const { forward: few, backward: fewBack } = planAttention(
+      turnedRow.attention,
+      turnedRow.gradient,
+      blockFacts(turnedRow.attention),
+      "bf16",
+      { path: "auto", hopper: true, sizes: turnedRow.sizes },
+    )!;
+    expect(few).toMatchObject({
+      path: "sm80",
+      remark: expect.stringMatching(/not split over blocks, since the node has queries turned/) as string,
+    });
     const compiled = compileForHost([
       ...planned.flatMap(({ calls }) => calls),
       ...known.flatMap(({ of, element }) => callsOf(of(0), element)!),
+      few.call,
+      fewBack.call,
     ]);
     if (compiled === null) return;
     const runs = compiled.map(
@@ -115,5 +150,7 @@ describe(`weights and turns of sm_80 on the host: ${count} random specs, LCTX_SE
       for (const own of values)
         expect(compareCalls(of(own), element, forward!, backward!).failures).toEqual([]);
     });
+    const [row, rowBack] = runs.slice(-2);
+    expect(compareCalls(turnedRow, "bf16", row!, rowBack!).failures).toEqual([]);
   });
 });

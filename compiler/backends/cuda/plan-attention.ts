@@ -15,6 +15,8 @@ export interface PlannedCall {
   readonly path: "sm80" | "sm90" | "decode";
   /** Why not Hopper's kernels; null where they are taken. Every call is right at all sizes; the choice is one of speed. */
   readonly reason: string | null;
+  /** What is slower than it could be: few queries over many keys whose node the decode kernels do not take; else null. */
+  readonly remark: string | null;
   readonly call: CudaCall;
 }
 
@@ -32,11 +34,23 @@ export interface PathChoice {
   readonly sizes?: AttentionSizes;
 }
 
-/** Why the decode kernels are taken, or null when they are not. */
-function decodes(node: AttentionNode, element: AttentionElement, { path, sizes }: PathChoice): string | null {
-  if (path !== "auto" || sizes === undefined || !prefersDecode(node, sizes)) return null;
-  if (decodeRefusal(node, element) !== null) return null;
-  return `at most ${decodeLimits.queries} queries over ${decodeLimits.keys} keys or more: the keys are split over blocks`;
+const fewQueries = `at most ${decodeLimits.queries} queries over ${decodeLimits.keys} keys or more`;
+
+/** Whether the decode kernels are taken, and why; where they would be faster but cannot be, a remark. */
+function decodes(
+  node: AttentionNode,
+  element: AttentionElement,
+  { path, sizes }: PathChoice,
+): { readonly reason: string | null; readonly remark: string | null } {
+  if (path !== "auto" || sizes === undefined || !prefersDecode(node, sizes))
+    return { reason: null, remark: null };
+  const refusal = decodeRefusal(node, element);
+  return refusal === null
+    ? { reason: `${fewQueries}: the keys are split over blocks`, remark: null }
+    : {
+        reason: null,
+        remark: `${fewQueries}, but their keys are not split over blocks, since the node has ${refusal}: most rows of a tile are empty`,
+      };
 }
 
 /** Why a node does not take Hopper's kernels, or null. */
@@ -61,21 +75,30 @@ export function planAttention(
 ): PlannedAttention | null {
   const [forward, backward] = [refusal(node, element, choice), refusal(gradient, element, choice)];
   if (choice.path === "sm90" && (forward !== null || backward !== null)) return null;
-  const planned = (reason: string | null, fast: () => CudaCall, any: () => CudaCall): PlannedCall =>
-    reason === null ? { path: "sm90", reason, call: fast() } : { path: "sm80", reason, call: any() };
-  const sixteen = element === "f32" ? "bf16" : element;
   const few = decodes(node, element, choice);
+  const planned = (
+    reason: string | null,
+    remark: string | null,
+    fast: () => CudaCall,
+    any: () => CudaCall,
+  ): PlannedCall =>
+    reason === null
+      ? { path: "sm90", reason, remark, call: fast() }
+      : { path: "sm80", reason, remark, call: any() };
+  const sixteen = element === "f32" ? "bf16" : element;
   return {
     forward:
-      few === null
+      few.reason === null
         ? planned(
             forward,
+            few.remark,
             () => sm90ForwardCall(node, facts, sixteen),
             () => attentionForwardCall(node, facts, element),
           )
-        : { path: "decode", reason: few, call: attentionDecodeCall(node, facts, element) },
+        : { path: "decode", ...few, call: attentionDecodeCall(node, facts, element) },
     backward: planned(
       backward,
+      null,
       () => sm90BackwardCall(gradient, facts, sixteen),
       () => attentionBackwardCall(gradient, facts, element),
     ),

@@ -22,7 +22,8 @@ import {
   sameBlocks,
 } from "./meant-operators.ts";
 import { blockEnd, membership, offsetInBlock } from "./meant-blocks.ts";
-import { evaluateReduction, evaluateRope } from "./meant-reductions.ts";
+import { evaluateReduction } from "./meant-reductions.ts";
+import { evaluateRope } from "./meant-rotation.ts";
 import { axisNames, exprOf, numberOf, scalar, staticBool, staticNumber } from "./meant.ts";
 import type { Meant, MeantScope, TableMeant } from "./meant.ts";
 import type { Tables } from "./tables.ts";

@@ -212,7 +212,7 @@ const special: Readonly<Record<string, Special>> = {
     }
     const value = tools.infer(argument.value, scope);
     const position = tools.infer(argument.position, scope);
-    return joinTypes(value.sort, [value, stopGradient(position)]);
+    return joinTypes(value.sort, [value, position]);
   },
 };
 

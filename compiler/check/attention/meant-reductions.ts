@@ -1,14 +1,14 @@
-/** Evaluates reductions, normalisers, `attend`, `stack` and rotations of tables: what they need becomes tensors. */
-import type { AtExpr, Expr, ReductionExpr } from "../../../grammar/ast.ts";
+/** Evaluates reductions, normalisers, `attend` and `stack`: what they need becomes tensors. */
+import type { Expr, ReductionExpr } from "../../../grammar/ast.ts";
 import * as ir from "../../ir/expr.ts";
 import { axis, fixedSize, sameAxes } from "../../ir/graph-axes.ts";
-import { attentionNode, concatNode, reshapeNode, rotateNode } from "../../ir/graph-build.ts";
+import { attentionNode, concatNode, reshapeNode } from "../../ir/graph-build.ts";
 import type { Node } from "../../ir/graph.ts";
 import type { Elaboration } from "./evaluate-meant.ts";
 import { freeIndices, renamed } from "./expr-tools.ts";
 import { foldPairs, type Bound, type FoldOp } from "./fold-pairs.ts";
 import { axisNames, loadOf, localised, nodeOf, renameAxes, tableNode, type Making } from "./make-node.ts";
-import { exprOf, scalar, type DomainMeant, type Meant, type MeantScope } from "./meant.ts";
+import { exprOf, scalar, type Meant, type MeantScope } from "./meant.ts";
 import { inPairNames, isOverPairs, keyNode, pairNames } from "./pair-view.ts";
 import { foldTable, normaliseTable } from "./reduce-tables.ts";
 import { axisName, type Tables } from "./tables.ts";
@@ -275,60 +275,4 @@ function stack(expr: ReductionExpr, scope: MeantScope, making: Making, evaluate:
   const slices = nodes.map((node) => reshapeNode(node, [...node.axes, axis(own, 1)], at));
   const stacked = concatNode(own, slices, at);
   return scalar(loadOf(stacked, [...indices, ir.index(name)], tables));
-}
-
-/** `rope(x at i)`: the model's rotation of the last dimension, at a position or a block's first position. */
-export function evaluateRope(
-  expr: AtExpr,
-  scope: MeantScope,
-  run: Elaboration,
-  evaluate: Evaluate,
-): Meant | null {
-  const { tables } = run;
-  const refuse = (what: string): null => {
-    run.unsupported(what, expr.span);
-    return null;
-  };
-  if (tables === null) return refuse("a rotation of a table");
-  const making: Making = { tables, refuse, at: { site: scope.definition.name, origin: [expr.span] } };
-  const given = evaluate(expr.value, scope);
-  const place = evaluate(expr.position, scope);
-  const value = given === null ? null : exprOf(given);
-  const position = place === null ? null : positionOf(place);
-  if (value === null || position === null) return null;
-  const turning = tables.shape.rotation;
-  if (turning === undefined || turning === null) return scalar(value);
-  const all = tables.ordered(freeIndices(value));
-  const dims = all.filter((name) => tables.variable(name)?.role === "dim");
-  const wide = dims.length > 0 ? dims : all.filter((name) => tables.variable(name)?.role === "axis");
-  const [dim, ...moreDims] = wide;
-  const [row, ...moreRows] = [...freeIndices(position)];
-  const several = moreDims.length + moreRows.length > 0 || row === dim;
-  const others = all.filter((name) => name !== row && tables.isPosition(name));
-  if (dim === undefined || row === undefined || several || others.length > 0 || !all.includes(row))
-    return refuse("a rotation of this table");
-  const size = tables.size(dim);
-  const law = size.kind === "fixed" ? turning(size.value) : null;
-  if (law === null) return refuse("a rotation of this table");
-  const order = [row, ...all.filter((name) => name !== row && name !== dim), dim];
-  const node = nodeOf(value, order, making);
-  if (node === null) return null;
-  // A rotation is over the token axis, whatever is counted along it.
-  const own = axisNames(order, tables);
-  const tokens = renameAxes(
-    node,
-    order.map((name) => (name === row ? "t" : own.get(name)!)),
-    making.at,
-  );
-  const rotated = rotateNode(tokens, { ...law, position: renamed(position, row, "x") }, making.at);
-  return scalar(loadOf(rotated, order.map(ir.index), tables));
-}
-
-/** Where something is rotated to; a block stands for its first position. */
-function positionOf(place: Meant): ir.Expr | null {
-  const index = exprOf(place);
-  if (index === null || index.type === "bool") return null;
-  const size =
-    place.kind === "domain" ? (place as DomainMeant).size : place.kind === "scalar" ? place.block : null;
-  return size === null ? index : ir.mul(index, ir.int(size));
 }

@@ -178,13 +178,19 @@ export function pairCore(
   making: Making,
 ): { readonly core: PairCore; readonly others: readonly ir.Expr[] } | null {
   const { regions, scale } = view;
-  const local = localised([...exprs, ...regions.map(({ when }) => when)], making);
+  const turns = regions.flatMap(({ turn }) => (turn === null ? [] : [turn.position]));
+  const local = localised([...exprs, ...regions.map(({ when }) => when), ...turns], making);
   if (local === null) return null;
   const [mask, ...others] = local.exprs as [ir.Expr, ...ir.Expr[]];
   const whens = others.splice(exprs.length - 1);
+  const positions = whens.splice(regions.length);
   return {
     core: {
-      regions: regions.map((region, n) => ({ ...region, when: whens[n]! })),
+      regions: regions.map(({ turn, ...region }, n) => ({
+        ...region,
+        when: whens[n]!,
+        turn: turn === null ? null : { ...turn, position: positions.shift()! },
+      })),
       mask,
       buffers: local.buffers,
       scale,

@@ -45,7 +45,7 @@ function condition(value: Expr, opened: PhaseRun): ir.Expr | null {
   return learned ? making.refuse("a mask that reads the logit") : own;
 }
 
-/** The rotations of a phase, the last one for all pairs. The logit is known from then on unless it depends on a choice. */
+/** The rotations of a phase, the last one for all pairs. The logit is known from then on, not to what they read themselves. */
 function readRegions(opened: PhaseRun): readonly RotationRegion[] {
   const { tables } = opened;
   const regions: RotationRegion[] = [];
@@ -57,17 +57,14 @@ function readRegions(opened: PhaseRun): readonly RotationRegion[] {
   const last = regions.at(-1)?.when;
   if (last?.kind !== "constant" || last.value !== 1)
     regions.push({ when: ir.bool(true), queryPosition: q, keyPosition: k, turn: null });
-  if (
-    regions.every(
-      (region) => region.turn === null && readsOf(region.when).every(({ kind }) => kind !== "set"),
-    )
-  )
-    tables.regions = regions.map((region, n) => ({
-      query: tables.hole(`logit-query:${n}`),
-      key: tables.hole(`logit-key:${n}`),
-      when: region.when,
-      turn: null,
-    }));
+  const { rotation, headSize } = tables.shape;
+  const law = rotation?.(headSize) ?? null;
+  tables.regions = regions.map((region, n) => ({
+    query: tables.hole(`logit-query:${n}`),
+    key: tables.hole(`logit-key:${n}`),
+    when: region.when,
+    turn: region.turn === null || law === null ? null : { ...law, ...region.turn },
+  }));
   return regions;
 }
 

@@ -39,12 +39,15 @@ export function readRegion(
   const [queryPosition, keyPosition] = [position("q"), position("k")];
   if (when === null || queryPosition === null || keyPosition === null) return refuse("this rotation");
   if (run.tables !== null && isOverPairs(run.tables, queryPosition, keyPosition))
-    return refuse("this rotation");
+    return refuse("a rotation to positions that read the logit");
   const plain = (e: ir.Expr, own: string): boolean =>
     readsOf(e).length === 0 && [...freeIndices(e)].every((name) => name === own || name === "h");
   if (plain(queryPosition, "q") && plain(keyPosition, "k"))
     return { when, queryPosition, keyPosition, turn: null };
-  return turned(when, queryPosition, keyPosition) ?? refuse("this rotation");
+  return (
+    turned(when, queryPosition, keyPosition) ??
+    refuse("a rotation of a query and a key together, other than alike for all keys of a block,")
+  );
 }
 
 function condition(value: Expr, scope: MeantScope, run: Elaboration): ir.Expr | null {
@@ -67,7 +70,7 @@ function turned(when: ir.Expr, queryPosition: ir.Expr, keyPosition: ir.Expr): Ro
     (alone ? ownKey : moved).push(term);
   }
   const sizes = new Set<number>();
-  const blocks = moved.map((term) =>
+  const byBlock = [queryPosition, ...moved].map((term) =>
     ir.mapExpr(term, (e) => {
       if (e.kind !== "binary" || e.op !== "floor-div" || e.left !== k || e.right.kind !== "constant")
         return e;
@@ -75,8 +78,7 @@ function turned(when: ir.Expr, queryPosition: ir.Expr, keyPosition: ir.Expr): Ro
       return ir.index("block");
     }),
   );
-  if (blocks.some((term) => freeIndices(term).has("k")) || sizes.size > 1) return null;
-  if (freeIndices(queryPosition).has("k")) return null;
+  if (byBlock.some((term) => freeIndices(term).has("k")) || sizes.size > 1) return null;
   const [by = anyBlock] = sizes;
   const position = moved.length === 0 ? queryPosition : ir.sub(queryPosition, sumOf(moved));
   return { when, queryPosition: q, keyPosition: sumOf(ownKey), turn: { position, by } };

@@ -112,7 +112,7 @@ function selection(
   const real = found === null ? expanded : ir.mapExpr(expanded, (e) => (e === found.read ? ir.logit : e));
   if (isOverPairs(tables, real)) return making.refuse("a choice by several logits");
   const amount = choose.kind === "top" ? choose.count : choose.threshold;
-  if ([...freeIndices(amount)].some((name) => name !== head) || isOverPairs(tables, amount))
+  if ([...freeIndices(amount)].some((name) => name !== head && name !== row) || isOverPairs(tables, amount))
     return refuse("this many", clause.limit.value.span);
   const asked = [real, where, always, amount];
   const canonical = new Map<string, ir.Expr>([
@@ -210,11 +210,13 @@ function logitOf(body: ir.Expr, indices: Indices, making: Making): Logit | "refu
     if (table.kind === "logit") {
       const [h, q, k] = read.indices as [ir.Expr, ir.Expr, ir.Expr];
       const [region, ...others] = tables.regions ?? [];
-      if (region === undefined || others.length > 0) {
+      if (region === undefined || others.length > 0 || region.turn !== null) {
         refuse(
           region === undefined
             ? "a logit that is rotated by what it chooses"
-            : "a choice by a logit with several rotations",
+            : region.turn !== null
+              ? "a choice by a logit whose queries turn by blocks of keys"
+              : "a choice by a logit with several rotations",
         );
         return "refused";
       }

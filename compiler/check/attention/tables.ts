@@ -73,7 +73,7 @@ export class Tables {
   readonly logarithms = new Map<number, ir.Expr>();
   /** For a table over rows and heads that is Σ exp(score) over the keys where the guard holds: both, over `h`, `q`, `k`. */
   readonly totals = new Map<number, { readonly guard: ir.Expr; readonly score: ir.Expr }>();
-  /** Rotated queries and keys that the logit is made of; null while it is not known how they are rotated. */
+  /** Queries and keys that the logit is made of, rotated where no turn is left; null while it is not known how they are. */
   regions: readonly Region[] | null = null;
   readonly contractions = new Map<number, Node | null>();
   /** Logarithms of row sums made before, by mask and score. */

@@ -9,7 +9,7 @@ import type { PhaseName } from "../../../runtime/program.ts";
 import type { ProjectStage } from "../../../runtime/project/project.ts";
 import { availableParallelism } from "node:os";
 import { explainNode } from "../explain-node.ts";
-import { compileEvaluation, compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
+import { leftByLoss, compileEvaluation, compileRecipe, stageGraphs, type Compiled } from "../../compile.ts";
 import { catalogue } from "../../diagnostics/catalogue.gen.ts";
 import { Reporter } from "../../diagnostics/reporter.ts";
 import { suggest } from "../../diagnostics/suggest.ts";
@@ -93,7 +93,10 @@ function explainGraph(spec: CheckedSpec, options: ExplainOptions): number {
   const stage = recipe?.stages[0];
   const trained = model.parameters.filter(({ path, trainable }) => stage?.trainable.has(path) ?? trainable);
   const paths = trained.map(({ path }) => path);
-  const graphs = stageGraphs(model, paths, after, stage?.loss.objective);
+  // What the loss says nothing to has no gradient to show.
+  const left = leftByLoss(model, paths, stage?.loss.objective);
+  const reached = paths.filter((path) => !left.includes(path));
+  const graphs = stageGraphs(model, reached, after, stage?.loss.objective);
   if (options.after !== undefined && found === null)
     throw new UsageError(`no pass is called ${JSON.stringify(options.after)}`, `passes: ${names.join(", ")}`);
   say(found ?? printGraph(graphs.train));

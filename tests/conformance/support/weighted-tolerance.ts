@@ -9,6 +9,7 @@ import type { Float64Tensor } from "../../../compiler/ir/interpret.ts";
 import type { Weight } from "../../../compiler/ir/weight.ts";
 import type { Spec } from "./random-specs.ts";
 import { sizedEvaluator } from "./sized-expr.ts";
+import { rowTurner } from "./turned-row.ts";
 
 const unit = 2 ** -24;
 const factor = 8;
@@ -124,37 +125,10 @@ export function weightedTolerances(
       slope: sizedEvaluator(load.slope),
     })),
   );
-  const turns = node.regions.map(({ turn }) =>
-    turn === null
-      ? null
-      : {
-          ...turn,
-          position: exprEvaluator(turn.position),
-          angle: exprEvaluator(turn.angle),
-          factor: exprEvaluator(turn.scale),
-        },
-  );
-  const laws = turns.map((turn) => {
-    if (turn === null) return [];
-    return Array.from({ length: turn.rotated / 2 }, (_, m) => {
-      const own = { ...leaves, index: () => m };
-      return { angle: turn.angle(own), by: turn.factor(own) };
-    });
-  });
+  const turners = node.regions.map(({ turn }) => (turn === null ? null : rowTurner(turn, leaves)));
   /** The row turned as region r has it at the present place, and the same on absolute values. */
-  const turned = (r: number, row: Float64Array): [Float64Array, Float64Array] => {
-    const [exact, absolute] = [row.slice(), row.map(Math.abs)];
-    const turn = turns[r];
-    if (!turn) return [exact, absolute];
-    const position = turn.position(leaves);
-    laws[r]!.forEach(({ angle, by }, m) => {
-      const [cos, sin] = [by * Math.cos(position * angle), by * Math.sin(position * angle)];
-      const [i, j] = turn.layout === "half" ? [m, m + turn.rotated / 2] : [2 * m, 2 * m + 1];
-      [exact[i], exact[j]] = [row[i]! * cos - row[j]! * sin, row[i]! * sin + row[j]! * cos];
-      absolute[i] = absolute[j] = Math.abs(by) * (Math.abs(row[i]!) + Math.abs(row[j]!));
-    });
-    return [exact, absolute];
-  };
+  const turned = (r: number, row: Float64Array): readonly [Float64Array, Float64Array] =>
+    turners[r]?.(row) ?? [row.slice(), row.map(Math.abs)];
   const part = (value: Sized, slope: Slope, values: ExprValues, logitSize: number): Part => {
     const own = value.plain ? { value: values.logit(), size: 0 } : value.of(values);
     if (slope.known !== null) {
@@ -185,7 +159,7 @@ export function weightedTolerances(
           const isEarly = k < 0;
           at(k, NaN);
           const region = isEarly ? 0 : whens.findIndex((when) => when(leaves) !== 0);
-          const moves = !isEarly && turns[region] !== null;
+          const moves = !isEarly && turners[region] !== null;
           const [query, querySize] = moves ? turned(region, own[region]!) : still[region]!;
           const keyAt = isEarly ? (n * groups + g) * d : ((b * keys + k) * groups + g) * d;
           const valueAt = isEarly ? (n * groups + g) * e : ((b * keys + k) * groups + g) * e;

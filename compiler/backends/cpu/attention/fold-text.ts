@@ -16,9 +16,11 @@ LCTX_HOT void lctx_visit_block(lctx_block *x, const float *packed, int64_t key_b
   const int64_t row = (x->b * a->keys + x->k0) * a->groups + x->h / (a->heads / a->groups);
   if (a->scored)
     for (int r = 0; r < a->regions; r++)
-      if (x->region < 0 || x->region == r)
-        lctx_rows_by_packed(x->s + r * LCTX_KB * LCTX_QB, a->key[r] + row * a->d, a->groups * a->d, x->keys,
-                            packed + r * a->d * LCTX_QB, a->d, x->queries);
+      if (x->region < 0 || x->region == r) {
+        const float *key = a->key[r] + row * a->d, *own = packed + r * a->d * LCTX_QB;
+        if (a->turned) a->turned(x, r, key, a->groups * a->d, own);
+        else lctx_rows_by_packed(x->s + r * LCTX_KB * LCTX_QB, key, a->groups * a->d, x->keys, own, a->d, x->queries);
+      }
   a->score(x);
 }
 
@@ -45,9 +47,10 @@ static __attribute__((unused)) void lctx_fold_item(void *context, int64_t item, 
   const int64_t b = item / a->items, n = item % a->items;
   double *area[1] = {a->share_base + (b * a->shares + n % a->shares) * a->share_size};
   float *packed = a->scratch + thread * a->per_thread, *s = packed + a->regions * a->d * LCTX_QB;
-  int32_t *list = (int32_t *)(s + a->regions * LCTX_KB * LCTX_QB);
+  float *room = s + a->regions * LCTX_KB * LCTX_QB;
+  int32_t *list = (int32_t *)(room + a->turning);
   for (int64_t unit = n * units / a->items; unit < (n + 1) * units / a->items; unit++) {
-    lctx_block x = {.a = a, .b = b, .h = a->by_rows ? unit % a->heads : unit / blocks, .s = s, .shares = area};
+    lctx_block x = {.a = a, .b = b, .h = a->by_rows ? unit % a->heads : unit / blocks, .s = s, .shares = area, .room = room};
     const int64_t seen = lctx_start_rows(&x, a->by_rows ? unit / a->heads : unit % blocks, packed, list);
     for (int64_t i = 0; i < seen; i++) lctx_visit_block(&x, packed, list[i] >> 1, list[i] & 1);
   }
@@ -68,17 +71,19 @@ LCTX_INLINE vi lctx_count_from(const vu *rank, int64_t stride, int64_t count, vu
 }
 
 /*
- * Words of the rows of one vector. 0: no candidate; the largest number: chosen in any case. Of the others the "most"
+ * Words of the rows of one vector. 0: no candidate; the largest number: chosen in any case. Of the others the row's "most"
  * largest are chosen, with those of the largest number counted; of equal ones the first.
  */
-LCTX_HOT void lctx_choose(const float *ranks, int64_t count, int32_t most, int32_t *out, int64_t stride, int64_t words,
+LCTX_HOT void lctx_choose(const float *ranks, int64_t count, vi most, int32_t *out, int64_t stride, int64_t words,
                           int64_t rows) {
   const vu *rank = (const vu *)ranks;
   const int64_t step = LCTX_QB / LCTX_LANES;
   vu least = (vu)lctx_splat_int(-1);
   vi left = lctx_splat_int(0);
-  if (most >= count) least = (vu)lctx_splat_int(0);
-  else if (most > 0) {
+  const vi every = most >= lctx_splat_int((int32_t)count), some = (most > 0) & ~every;
+  int counts = 0;
+  for (int i = 0; i < LCTX_LANES; i++) counts |= some[i] != 0;
+  if (counts) {
     /* The number of the last one chosen, bit by bit. */
     least = (vu)lctx_splat_int(0);
     for (int bit = 31; bit >= 0; bit--) {
@@ -88,8 +93,9 @@ LCTX_HOT void lctx_choose(const float *ranks, int64_t count, int32_t most, int32
     }
     vi above = lctx_splat_int(0);
     for (int64_t j = 0; j < count; j++) above -= (vi)(rank[j * step] > least);
-    left = most - above;
+    left = (most - above) & some;
   }
+  least = (vu)lctx_select_int_v(every, lctx_splat_int(0), lctx_select_int_v(some, (vi)least, lctx_splat_int(-1)));
   for (int64_t w = 0; w < words; w++) {
     vi word = lctx_splat_int(0);
     for (int64_t j = 32 * w; j < lctx_least(count, 32 * w + 32); j++) {
@@ -103,7 +109,7 @@ LCTX_HOT void lctx_choose(const float *ranks, int64_t count, int32_t most, int32
   }
 }
 
-/* One block of rows of one head. a->output is the words, a->amount how many to take of (b, h). */
+/* One block of rows of one head. a->output is the words, a->amount how many each takes. */
 static __attribute__((unused)) void lctx_select_item(void *context, int64_t item, int thread) {
   const lctx_attention *a = context;
   const int64_t blocks = (a->queries + LCTX_QB - 1) / LCTX_QB, words = (a->keys + 31) / 32;
@@ -120,9 +126,10 @@ static __attribute__((unused)) void lctx_select_item(void *context, int64_t item
     lctx_visit_block(&x, packed, list[i] >> 1, list[i] & 1);
   }
   const int64_t row = (x.b * a->queries + item % blocks * LCTX_QB) * a->heads + x.h;
-  const int32_t most = a->amount(a, x.b, (int32_t)x.h);
+  int32_t most[LCTX_QB] __attribute__((aligned(64)));
+  a->amount(a, x.b, x.h, x.q0, x.queries, most);
   for (int64_t v = 0; v < x.queries; v += LCTX_LANES)
-    lctx_choose(ranks + v, count, most, (int32_t *)a->output + (row + v * a->heads) * words, a->heads * words, words,
+    lctx_choose(ranks + v, count, *(const vi *)(most + v), (int32_t *)a->output + (row + v * a->heads) * words, a->heads * words, words,
                 lctx_least(LCTX_LANES, x.queries - v));
 }
 `;

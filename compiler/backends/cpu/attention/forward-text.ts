@@ -25,6 +25,8 @@ typedef struct {
   float *dp;
   const float *lse, *delta;
   double *const *shares;
+  /* Folds over pairs whose queries turn: room for them. */
+  float *room;
 } lctx_block;
 
 typedef struct lctx_attention {
@@ -46,9 +48,12 @@ typedef struct lctx_attention {
   /* Score and mask; null when the score is the logit: then called for guarded blocks only. */
   void (*score)(const lctx_block *);
   int scored;
+  /* Folds over pairs: the logits of a region of a block; null where no query turns. Floats for it beside the logits. */
+  void (*turned)(const lctx_block *, int region, const float *key, int64_t stride, const float *packed);
+  int64_t turning;
   void (*slope)(const lctx_block *);
-  /* Selections: how many candidates each row of a head takes. */
-  int32_t (*amount)(const struct lctx_attention *, int64_t b, int32_t h);
+  /* Selections: how many candidates each of "queries" rows from q0 on takes. */
+  void (*amount)(const struct lctx_attention *, int64_t b, int64_t h, int64_t q0, int64_t queries, int32_t *to);
   float *output, *lse;
   float *scratch;
   int64_t per_thread;

@@ -17,7 +17,8 @@ import {
   type CalledNode,
 } from "./attention-entry.ts";
 import { foldOps, printFold } from "./print-folds.ts";
-import { AttentionSlots, pairsOf, printKnown, refuseTurns, refuseUnprintable } from "./print-pairs.ts";
+import { printTurned, turningRoom } from "./turned-folds.ts";
+import { AttentionSlots, pairsOf, printKnown, refuseUnprintable } from "./print-pairs.ts";
 
 /** The row itself, counted from the first query or from the first position. */
 const isRow = (target: Expr): boolean => {
@@ -32,7 +33,6 @@ const isRow = (target: Expr): boolean => {
  */
 export function pairReduceKernel(node: PairReduceNode): NodeKernel {
   refuseUnprintable(node, node.body, ...node.targets);
-  refuseTurns(node);
   const called: CalledNode = { ...node, value: null, prepended: null };
   const shape = shapeOf(called);
   const slots = new AttentionSlots();
@@ -49,12 +49,16 @@ export function pairReduceKernel(node: PairReduceNode): NodeKernel {
       ? c`(call.queries + ${block - 1}) / ${block}`
       : c`${shareCount}`;
   const regions = node.regions.length;
-  const fixed = block * regions * (shape.d + block);
+  const turns = node.regions.some(({ turn }) => turn !== null);
+  const room = turns ? turningRoom(shape.d) : 0;
+  const fixed = block * regions * (shape.d + block) + room;
   const fold = foldOps[node.op];
 
   const print = (entry: ReturnType<typeof c>): ReturnType<typeof c> => {
     const core = printCore(called, shape, scored);
-    return c`${skeleton}${printKnown(pairs, entry)}${printFold(pairs, extents, entry)}
+    const turned = turns ? printTurned(node, pairs, room, entry) : null;
+    const context = turned === null ? c`&call` : c`&whole.core`;
+    return c`${turned?.skeleton ?? skeleton}${printKnown(pairs, entry)}${printFold(pairs, extents, entry)}${turned?.text ?? c``}
 static void start_${entry}(void *context, int64_t item, int thread) {
   const lctx_attention *a = context;
   double *area = a->share_base + item * a->share_size;
@@ -84,8 +88,8 @@ ${core.text}${functions(entry, node)}  call.score = fold_${entry};
   call.share_size = (${joinFragments([c`(int64_t)1`, ...extents], c` * `)} + 7) / 8 * 8;
   call.scratch = (float *)buffers[${core.next + 1}] + 2 * call.batch * call.shares * call.share_size;
   call.per_thread = ${fixed} + (call.keys + 15) / 16 * 16;
-  lctx_parallel(call.batch * call.shares, start_${entry}, &call);
-  lctx_parallel(call.batch * call.items, lctx_fold_item, &call);
+${turned?.set ?? c``}  lctx_parallel(call.batch * call.shares, start_${entry}, &call);
+  lctx_parallel(call.batch * call.items, lctx_fold_item, (void *)${context});
   lctx_parallel(call.batch, finish_${entry}, &call);
 }
 `;

@@ -1,17 +1,16 @@
 /** Prints what a block of pairs adds to a fold, and how a selection's candidates are ranked. */
-import type { Expr } from "../../../ir/expr.ts";
+import { int, type Expr } from "../../../ir/expr.ts";
 import type { PairReduceNode, SelectNode } from "../../../ir/graph-pairs.ts";
 import { c, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import {
-  blockScope,
   pairPrinter,
-  pairScope,
   printChoice,
   printLoops,
   printVariants,
   type Pairs,
   type PrintedNode,
 } from "./print-pairs.ts";
+import { printQueries } from "./print-rows.ts";
 
 type Op = PairReduceNode["op"];
 
@@ -103,12 +102,11 @@ export function printRanks(pairs: Pairs<PrintedNode>, node: SelectNode, entry: F
       if (guard) rank &= ${where};
       *(vi *)(x->dp + j * LCTX_QB + v) = rank;
 `;
-  const count = pairPrinter(pairs);
-  const value = node.choose.kind === "top" ? count.print(node.choose.count).text : c`0`;
+  const count = node.choose.kind === "top" ? node.choose.count : int(0);
+  const store = (value: Fragment): Fragment => c`    *(vi *)(to + v) = ${value};\n`;
   return c`${printVariants(c`rank`, entry, false, printLoops(pairs, printer, choice, c``, text))}
-static int32_t amount_${entry}(const lctx_attention *a, int64_t b, int32_t h) {
-  (void)a, (void)b, (void)h;
-${count.take(blockScope)}${count.take(pairScope)}  return ${value};
-}
+static void amount_${entry}(const lctx_attention *a, int64_t b, int64_t head, int64_t q0, int64_t queries, int32_t *to) {
+  const int32_t h = (int32_t)head, k = 0;
+${printQueries(pairs, count, store)}}
 `;
 }

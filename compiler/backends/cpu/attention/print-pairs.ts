@@ -311,12 +311,3 @@ export function refuseUnprintable(node: PrintedNode, ...own: readonly Expr[]): v
       throw new Error(`${node.site}: attention expressions have no operands`);
   if (node.regions.length > 8) throw new Error(`${node.site}: at most 8 rotation regions are supported`);
 }
-
-/** Refuses turned queries where a kernel has none. */
-export function refuseTurns(node: {
-  readonly site: string;
-  readonly regions: readonly Pick<Region, "turn">[];
-}): void {
-  if (node.regions.some(({ turn }) => turn !== null))
-    throw new Error(`${node.site}: no kernel yet for queries turned by blocks of keys`);
-}

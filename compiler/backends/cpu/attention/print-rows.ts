@@ -14,7 +14,7 @@ import {
 } from "./print-pairs.ts";
 
 /** A loop over vectors of queries around `body`, for an expression that needs no key but `k`. */
-function printQueries(pairs: Pairs, of: Expr, store: (value: Fragment) => Fragment): Fragment {
+export function printQueries(pairs: Pairs, of: Expr, store: (value: Fragment) => Fragment): Fragment {
   const printer = pairPrinter(pairs);
   const value = printer.spread(printer.print(of));
   return c`  (void)a, (void)b, (void)h, (void)k;
@@ -94,7 +94,7 @@ function lawLeaves({ slots }: Pairs): ExprLeaves {
 
 /** Functions of a node's turns, and the statements that fill them into `whole.turn`, where `a` is the call. */
 export function printTurns(
-  node: WeighedNode,
+  node: Pick<WeighedNode, "regions">,
   pairs: Pairs,
   entry: Fragment,
 ): { readonly text: Fragment; readonly set: Fragment } {

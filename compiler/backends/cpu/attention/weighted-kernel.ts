@@ -28,7 +28,7 @@ import { tileText } from "./tile-text.ts";
 import { weightedBackwardText } from "./weighted-backward-text.ts";
 import { weightedForwardText } from "./weighted-forward-text.ts";
 
-const tiledSkeleton: Fragment = c`${skeleton}${rotateText}
+export const tiledSkeleton: Fragment = c`${skeleton}${rotateText}
 #ifndef LCTX_WEIGHTED
 #define LCTX_WEIGHTED
 ${joinFragments([tileText, weightedForwardText, weightedBackwardText], c``)}

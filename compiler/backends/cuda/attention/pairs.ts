@@ -27,7 +27,7 @@ type Sided = Pick<Node, "axes">;
 
 export interface MoreFunction {
   readonly name: Fragment;
-  readonly of: "pair" | "logit" | "head";
+  readonly of: "pair" | "logit";
   readonly value: Expr;
 }
 
@@ -37,7 +37,7 @@ export type PairSource = Pick<PairCore, "mask" | "buffers"> & {
   /** Real over the logit: the score, or the body of a fold. */
   readonly score: Expr;
   readonly sink?: Expr | null;
-  /** Further functions: `(p, b, h, q, k)` of a pair, `(p, s, …)` with its logit, `(p, b, h)` of a head, of the expression's type. */
+  /** Further functions: `(p, b, h, q, k)` of a pair, `(p, s, …)` with its logit, of the expression's type. */
   readonly more?: readonly MoreFunction[];
 } & Partial<Pick<AttentionGradientNode, "scoreSlope" | "bufferGradients">>;
 
@@ -210,9 +210,7 @@ export function cudaPairs(
   );
   for (const { name, of, value } of node.more ?? [])
     functions.push(
-      of !== "head"
-        ? c`${pairHead(typeNames[value.type], name, of === "logit")}  (void)q, (void)k${of === "logit" ? c`, (void)s` : c``};\n${returns(value, pairIndices, of === "logit")}`
-        : c`LCTX_DEVICE ${typeNames[value.type]} ${name}(const lctx_pairs &p, int b, int h) {\n${returns(value, ["h"])}`,
+      c`${pairHead(typeNames[value.type], name, of === "logit")}  (void)q, (void)k${of === "logit" ? c`, (void)s` : c``};\n${returns(value, pairIndices, of === "logit")}`,
     );
   const trained: { buffer: number; elements: LaunchSize; loads: number[]; sinkLoads: number[] }[] = [];
   const parts: LoadingPart[] = [];

@@ -43,7 +43,7 @@ const pairArguments = c`const lctx_pairs &p, float s, int b, int h, int q, int k
 const readNumbers: Readonly<Record<ReadAt, number>> = { self: 1, first: 2, last: 3 };
 
 /** Position and angles of the turns of all regions; `by` is 0 for a region without one. */
-function turnsText(turns: readonly (Turn | null)[]): Fragment {
+export function turnsText(turns: readonly (Turn | null)[]): Fragment {
   const laws = turns.map((turn, r): Fragment => {
     if (turn === null) return c``;
     const leaves = {
@@ -95,6 +95,14 @@ ${choose((_, r) => c`return ${identifier("lctx_law", r)}(p, m, angle, factor)`)}
 `;
 }
 
+/** The functions of positions that `turnsText` calls. */
+export const positionsOf = (regions: readonly { readonly turn: Turn | null }[]): readonly MoreFunction[] =>
+  regions.flatMap(({ turn }, r) =>
+    turn === null
+      ? []
+      : [{ name: identifier("lctx_position", r), of: "pair" as const, value: turn.position }],
+  );
+
 /** What a node weighs by. */
 export function weighingOf(node: Weighed): Weighing {
   const weight = weightOf(node);
@@ -123,9 +131,7 @@ export function weighingOf(node: Weighed): Weighing {
       of(identifier("lctx_factor", n), "logit", factor ?? real(1)),
       of(identifier("lctx_factor_slope", n), "logit", slopes?.factors[n] ?? real(0)),
     ]),
-    ...node.regions.flatMap(({ turn }, r) =>
-      turn === null ? [] : [of(identifier("lctx_position", r), "pair", turn.position)],
-    ),
+    ...positionsOf(node.regions),
   ];
   const called = (word: string) => cases.map((_, n) => c`${identifier(word, n)}(p, s, b, h, q, k)`);
   const tests = cases.map((_, n) => c`  if (${identifier("lctx_when", n)}(p, b, h, q, k)) return ${n};\n`);

@@ -92,7 +92,7 @@ export function decodeRefusal(node: AttentionNode, element: AttentionElement): s
   if (more !== null) return more;
   const shape = shapeOf(node);
   if (tilesOf(node, element, paddedOf(shape, element)) !== null) return null;
-  return `${node.regions.length} rotation regions of head size ${shape.depth} do not fit in shared memory`;
+  return `${node.regions.length} rotation regions of head size ${shape.depth} that do not fit in shared memory`;
 }
 
 /** True when query heads that share a key-value head may see different keys. */

@@ -6,6 +6,7 @@ import { someExpr, type Expr } from "../../../ir/expr.ts";
 import type { NodeBase, PairCore } from "../../../ir/graph.ts";
 import type { LogSumExpNode, PairReduceNode } from "../../../ir/graph-pairs.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
+import { positionsOf } from "../attention/weighing.ts";
 import { binsPerElement, exactText, sumBinsText } from "../attention/trained-tables.ts";
 import { elementText, type AttentionElement } from "../element.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
@@ -14,6 +15,7 @@ import { tilesText } from "../sm80/tiles.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { lastRows } from "../../../ir/row-window.ts";
 import { foldLoopText, foldStart, foldText, joinPiecesText, logSumExpText } from "./fold-text.ts";
+import { lawBytes, tileLogitsText, turns } from "./turned-text.ts";
 import { foldTargets, type FoldForm } from "./targets.ts";
 
 const pointer = (buffer: number): CudaArgument => ({ kind: "pointer", buffer });
@@ -57,13 +59,22 @@ function tilesOf(
   { byQueries, form, exclusive }: Walk,
 ): Tiles {
   const { key } = node.regions[0]!;
-  const more = target === null ? [] : [{ name: c`lctx_target`, of: "pair", value: target } as const];
+  const more = [
+    ...(target === null ? [] : [{ name: c`lctx_target`, of: "pair", value: target } as const]),
+    ...positionsOf(node.regions),
+  ];
   const core = { ...node, value: key, score: body, more, weight: null, sink: null, prepended: null };
-  const plan = new CallPlan(core, facts, element, operandCount(node) + 1, false);
+  const plan = new CallPlan(core, facts, element, operandCount(node) + 1, false, true);
   const regions = node.regions.length;
   const tileBytes = (n: number): number => plan.bytes(regions * (rows + 2 * n), 0, 0);
   const diagonals = (n: number): number => (form === "distances" ? 4 * rows * (n + 1) : 0);
-  const columns = plan.fit(plan.columns(64), (n) => tileBytes(n) + diagonals(n));
+  // A tile of turned queries, and what they turn by.
+  const turning = (n: number): number => {
+    const queries = byQueries ? rows : n;
+    return turns(node.regions) ? plan.bytes(queries, 0, 0) + lawBytes(node.regions, queries) : 0;
+  };
+  const taken = (n: number): number => tileBytes(n) + diagonals(n);
+  const columns = plan.fit(plan.columns(64), (n) => taken(n) + turning(n));
   const flag = (value: boolean): Fragment => (value ? c`true` : c`false`);
   const multiplies = someExpr(body, (part) => part.kind === "logit");
   const own = { rows: 0, columns: 0, distances: 1, tiles: 2, pairs: 3 }[form];
@@ -71,12 +82,12 @@ function tilesOf(
     plan,
     columns,
     tileBytes: tileBytes(columns),
-    sharedBytes: tileBytes(columns) + diagonals(columns),
+    sharedBytes: taken(columns) + turning(columns),
     prelude: c`${plan.prelude({ ...plainPlan, loaded: regions })}
 constexpr int kColumns = ${columns}, kTileBytes = ${tileBytes(columns)};
 constexpr int kRows = 0, kDistances = 1, kTiles = 2, kForm = ${own};
 constexpr bool kByQueries = ${flag(byQueries)}, kExclusive = ${flag(exclusive)}, kMultiplies = ${flag(multiplies)};
-${foldLoopText}`,
+${tileLogitsText(node.regions, taken(columns), element)}${foldLoopText}`,
   };
 }
 

@@ -70,6 +70,7 @@ LCTX_DEVICE void lctx_tiles(const lctx_pairs &p, const lctx_operands &a, unsigne
   int at = lctx_next_seen<kByQueries>(walk, p, seen, b, h, r0, r1, from, kColumns, other), stage = 0;
   /* Rows that see nothing cost no more than this. */
   if (at >= to) return;
+  lctx_start_turns(p, memory);
   lctx_start_side<LCTX_ROWS>(rows, a, kByQueries, b, h, first, count);
   lctx_start_side<kColumns>(stages, a, !kByQueries, b, h, at * kColumns, min(kColumns, other - at * kColumns));
   lctx_copies_end();
@@ -87,7 +88,7 @@ LCTX_DEVICE void lctx_tiles(const lctx_pairs &p, const lctx_operands &a, unsigne
     x.guard = count < LCTX_ROWS || c1 - c0 + 1 < kColumns || !lctx_all(p, b, h, q0, q1, k0, k1);
     x.region = lctx_block_region(p, b, h, q0, q1, k0, k1);
     float s[kColumns / 8][4];
-    if (kMultiplies) lctx_raw<kColumns>(s, rows, stages + stage * kTile, x, p, kByQueries);
+    if (kMultiplies) lctx_fold_logits(s, rows, stages + stage * kTile, x, p, memory);
     else lctx_clear(s);
     take(s, x);
     __syncthreads();

@@ -44,7 +44,7 @@ export function selectCall(node: SelectNode, element: AttentionElement): CudaCal
       { name: c`lctx_always`, of: "pair", value: node.always },
       {
         name: c`lctx_amount`,
-        of: "head",
+        of: "pair",
         value: choose.kind === "top" ? choose.count : choose.threshold,
       },
     ],

@@ -44,7 +44,7 @@ LCTX_DEVICE unsigned lctx_make_number(const lctx_pairs &p, const lctx_row &x, in
   if (candidate >= x.candidates || !lctx_see(p, x.b, x.h, x.q, candidate)) return 0u;
   if (lctx_always(p, x.b, x.h, x.q, candidate)) return 0xffffffffu;
   const float body = lctx_score(p, kMultiplies ? lctx_product(x, candidate) : 0.0f, x.b, x.h, x.q, candidate) + 0.0f;
-  if (kAbove) return body > lctx_amount(p, x.b, x.h) ? 2u : 1u;
+  if (kAbove) return body > lctx_amount(p, x.b, x.h, x.q, 0) ? 2u : 1u;
   if (body != body) return 1u;
   const unsigned bits = (unsigned)__float_as_int(body);
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
@@ -146,7 +146,7 @@ LCTX_DEVICE void lctx_select(const lctx_pairs &p, const lctx_element *queries, c
   /* Chosen are numbers above \`least\`, and the first \`equal\` of those that are it. */
   unsigned least = 1u;
   int equal = 0;
-  const int n = max((int)lctx_amount(p, b, x.h), forced);
+  const int n = max((int)lctx_amount(p, b, x.h, x.q, 0), forced);
   if (n >= exist) equal = exist;
   else if (n > 0) least = lctx_nth(p, x, counts, n, equal);
   else least = 0xffffffffu;

@@ -31,7 +31,7 @@ struct lctx_told {
 LCTX_DEVICE lctx_told lctx_tell(const lctx_pairs &p, const int *counters, int b, int h, int rounds) {
   lctx_told x = {0u, 0u, 0, false, false};
   if (kAbove) return x;
-  x.left = max((int)lctx_amount(p, b, h), counters[1]);
+  x.left = max((int)lctx_amount(p, b, h, p.start, 0), counters[1]);
   x.all = x.left >= counters[0], x.none = x.left <= 0;
   if (x.all || x.none) return x;
   for (int i = 0; i < rounds; i++) {

@@ -2,6 +2,20 @@
 import { c, type Fragment } from "../../../ir/kernel.ts";
 import type { AttentionElement } from "../element.ts";
 
+/** Rotates a pair of dimensions, and rounds to an element. */
+export const turnPairText = (element: AttentionElement): Fragment => c`
+LCTX_DEVICE lctx_element lctx_round(float x) { return ${element === "f32" ? c`x` : c`(lctx_element)(lctx_pack(x, 0.0f) & 0xffffu)`}; }
+/* Rotates a pair of dimensions by a phase, or back. The phase is brought near zero in double, so far positions stay exact. */
+LCTX_DEVICE void lctx_turn_pair(float &x, float &z, double phase, double factor, float sign) {
+  const double turns = floor(phase * 0.15915494309189535 + 0.5);
+  const float angle = (float)((phase - turns * 6.2831853071795862) - turns * 2.4492935982947064e-16);
+  const float cosine = (float)factor * lctx_cos(angle), sine = sign * (float)factor * lctx_sin(angle);
+  const float turned = x * cosine - z * sine;
+  z = x * sine + z * cosine;
+  x = turned;
+}
+`;
+
 /**
  * Keys are taken a span at a time: whole blocks, so that a block's softmax is known once its span is. A span of more keys
  * than a tile is gone through in chunks, once for each thing that has to be known of all of it. Rows of a tile are
@@ -62,15 +76,6 @@ LCTX_DEVICE lctx_weighing lctx_start_weighing(const lctx_pairs &p, unsigned char
     __syncthreads();
   }
   return w;
-}
-/* Rotates a pair of dimensions by a phase, or back. The phase is brought near zero in double, so far positions stay exact. */
-LCTX_DEVICE void lctx_turn_pair(float &x, float &z, double phase, double factor, float sign) {
-  const double turns = floor(phase * 0.15915494309189535 + 0.5);
-  const float angle = (float)((phase - turns * 6.2831853071795862) - turns * 2.4492935982947064e-16);
-  const float cosine = (float)factor * lctx_cos(angle), sine = sign * (float)factor * lctx_sin(angle);
-  const float turned = x * cosine - z * sine;
-  z = x * sine + z * cosine;
-  x = turned;
 }
 /* Holds queries of a region, as they are (turn -1) or turned as keys of block "turn" see them. All threads call this alike. */
 LCTX_DEVICE void lctx_hold_queries(lctx_weighing &w, const lctx_pairs &p, const lctx_operands &a, const lctx_place &x,
@@ -284,6 +289,5 @@ LCTX_DEVICE float lctx_weight_of(const lctx_read &y, const lctx_pairs &p, const 
 `;
 
 /** The text for an element type. It needs constants of the plan, pairs, weighing and tiles. */
-export const weightedTilesText = (element: AttentionElement): Fragment => c`
-LCTX_DEVICE lctx_element lctx_round(float x) { return ${element === "f32" ? c`x` : c`(lctx_element)(lctx_pack(x, 0.0f) & 0xffffu)`}; }
-${common}`;
+export const weightedTilesText = (element: AttentionElement): Fragment =>
+  c`${turnPairText(element)}${common}`;

@@ -10,6 +10,7 @@ import type { Sizes } from "../../../../runtime/program.ts";
 import { leaf, type Spec } from "../random-specs.ts";
 import { attentionTolerances, worst } from "../rule-1.ts";
 import { sizedEvaluator, type SizedValues } from "../sized-expr.ts";
+import { rowTurner } from "../turned-row.ts";
 import { hasWeighting, weightedTolerances } from "../weighted-tolerance.ts";
 
 const unit = 2 ** -24;
@@ -115,6 +116,7 @@ function logitOf(
   q: number,
   k: number,
   h: number,
+  turned: ReturnType<typeof rowTurner> | null = null,
 ): [number, number] {
   const [, rows, heads, d] = query.shape as [number, number, number, number];
   const [, keys, groups] = key.shape as [number, number, number, number];
@@ -122,11 +124,12 @@ function logitOf(
     ((b * rows + q) * heads + h) * d,
     ((b * keys + k) * groups + Math.floor(h / (heads / groups))) * d,
   ];
+  const row = query.data.slice(qa, qa + d);
+  const [own, sizes] = turned?.(row) ?? [row, row.map(Math.abs)];
   let [dot, size] = [0, 0];
   for (let i = 0; i < d; i++) {
-    const one = scale * query.data[qa + i]! * key.data[ka + i]!;
-    dot += one;
-    size += Math.abs(one);
+    dot += scale * own[i]! * key.data[ka + i]!;
+    size += Math.abs(scale * sizes[i]! * key.data[ka + i]!);
   }
   return [dot, size];
 }
@@ -147,6 +150,7 @@ function foldTolerances(
   const { place, values } = pairPlace(node, get, sizes, queries);
   const mask = exprEvaluator(node.mask);
   const whens = node.regions.map(({ when }) => exprEvaluator(when));
+  const turners = node.regions.map(({ turn }) => (turn === null ? null : rowTurner(turn, values)));
   const body = sizedEvaluator(node.kind === "pair-reduce" ? node.body : node.score);
   const targets = node.kind === "pair-reduce" ? node.targets.map(exprEvaluator) : [];
   const extents = result!.shape.slice(1);
@@ -158,7 +162,7 @@ function foldTolerances(
           Object.assign(place, { b, q, h, k, logit: NaN });
           if (mask(values) === 0) continue;
           const region = whens.findIndex((when) => when(values) !== 0);
-          [place.logit, place.logitSize] = logitOf(sides[region]!, node.scale, b, q, k, h);
+          [place.logit, place.logitSize] = logitOf(sides[region]!, node.scale, b, q, k, h, turners[region]);
           const { size } = body(values);
           if (node.kind === "log-sum-exp") {
             const at = (b * queries + q) * heads + h;

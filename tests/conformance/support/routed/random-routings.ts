@@ -1,75 +1,9 @@
 /** Random attentions as text that choose blocks, tokens or diagonals, weigh, turn, and teach: each with the features it has. */
 import fc from "fast-check";
+import { softScores, teachers } from "./random-learned.ts";
+import { blockOf, limitOf, type Routing, type Setting } from "./routing-parts.ts";
 
-/** The clauses of an attention, in order. */
-export interface Routing {
-  readonly lines: readonly string[];
-  /** The mask beside `causal`; null: nothing else. */
-  readonly mask: string | null;
-  readonly features: readonly string[];
-  /** `loss teach`, since the attention has a teacher and its gate learns from nothing else. */
-  readonly teaches?: boolean;
-  /** A block size and the set that a turn may rank by. */
-  readonly turnsBy?: number;
-}
-
-/** What sizes follow from. */
-export interface Setting {
-  readonly heads: number;
-  readonly length: number;
-}
-
-/** Blocks around the length of the text, and small ones. */
-const blockOf = ({ length }: Setting): fc.Arbitrary<number> =>
-  fc.oneof(
-    { weight: 5, arbitrary: fc.integer({ min: 1, max: 9 }) },
-    { weight: 1, arbitrary: fc.constantFrom(16, 31, 33) },
-    { weight: 1, arbitrary: fc.constant(length) },
-    { weight: 1, arbitrary: fc.constant(length + 1) },
-    { weight: 1, arbitrary: fc.constant(Math.max(1, length - 1)) },
-  );
-
-/** `top …` or `above …`: as a number, a parameter's default or a table by head, which needs lines before it. */
-interface Limit {
-  readonly text: string;
-  readonly before: readonly string[];
-  readonly features: readonly string[];
-}
-const limitOf = (
-  name: string,
-  most: number,
-  byHead: boolean,
-  thresholds: readonly number[],
-): fc.Arbitrary<Limit> =>
-  fc
-    .tuple(
-      fc.constantFrom("number", "parameter", "table", "above", "above a table"),
-      fc.integer({ min: 0, max: most }),
-      fc.constantFrom(...thresholds),
-    )
-    .map(([kind, n, t]): Limit => {
-      const own = !byHead && kind.includes("table") ? "number" : kind;
-      switch (own) {
-        case "parameter":
-          return { text: "top budget", before: [], features: ["budget as a parameter"] };
-        case "table":
-          return {
-            text: `top ${name}_budget`,
-            before: [`let ${name}_budget[h] = ${n} + ordinal(h) * 2`],
-            features: ["budget by head"],
-          };
-        case "above":
-          return { text: `above ${t}`, before: [], features: ["above a threshold"] };
-        case "above a table":
-          return {
-            text: `above ${name}_floor`,
-            before: [`let ${name}_floor[h] = ${t} * (1 + ordinal(h))`],
-            features: ["above a threshold", "threshold by head"],
-          };
-        default:
-          return { text: `top ${n}`, before: [], features: ["budget as a number"] };
-      }
-    });
+export type { Routing } from "./routing-parts.ts";
 
 /** What a block is about, `rep[h, c, d]`. */
 const summaries: readonly { readonly lines: readonly string[]; readonly feature: string }[] = [
@@ -93,7 +27,7 @@ const blocksByToken = (at: Setting): fc.Arbitrary<Routing> =>
     .tuple(
       blockOf(at),
       fc.constantFrom(...summaries, null),
-      limitOf("kept", 4, true, [-0.4, 0, 0.3]),
+      limitOf("kept", 4, true, [-0.4, 0, 0.3], "q"),
       fc.constantFrom("c == c(q)", "c == 0 or c(q) - c <= 1"),
     )
     .map(([n, summary, limit, always]) => ({
@@ -117,7 +51,7 @@ const blocksByBlock = (at: Setting): fc.Arbitrary<Routing> =>
     .tuple(
       blockOf(at),
       blockOf(at),
-      limitOf("kept", 4, true, [-0.4, 0, 0.1]),
+      limitOf("kept", 4, true, [-0.4, 0, 0.1], "i"),
       fc.constantFrom("mean", "max"),
       fc.constantFrom("mean", "min"),
       fc.constantFrom("summaries", "maxima", "masses"),
@@ -150,7 +84,7 @@ const blocksByBlock = (at: Setting): fc.Arbitrary<Routing> =>
     });
 
 const blocksForAllHeads = (at: Setting): fc.Arbitrary<Routing> =>
-  fc.tuple(blockOf(at), limitOf("kept", 3, false, [0]), fc.boolean()).map(([n, limit, byMass]) => ({
+  fc.tuple(blockOf(at), limitOf("kept", 3, false, [0], "q"), fc.boolean()).map(([n, limit, byMass]) => ({
     lines: byMass
       ? [
           `blocks c by ${n}`,
@@ -283,97 +217,6 @@ const weights = (at: Setting): fc.Arbitrary<Routing> =>
       return { lines: lines[kind]!, mask: null, features: [names[kind]!] };
     });
 
-/** Gates that learn from the attention itself. */
-const teachers = (at: Setting): fc.Arbitrary<Routing> =>
-  fc
-    .tuple(
-      blockOf(at),
-      fc.integer({ min: 1, max: 4 }),
-      limitOf("kept", 3, true, [0.05, 0.3]),
-      fc.constantFrom("rope", "plain"),
-      fc.constantFrom("max", "sum"),
-      fc.constantFrom("blocks", "tokens"),
-    )
-    .map(([n, half, limit, kind, fold, rows]) => {
-      const rope = kind === "rope" && rows === "blocks";
-      const width = 2 * half;
-      const [row, same] = rows === "blocks" ? ["i", "j == i"] : ["q", "j == j(q)"];
-      const dots = rope ? "dot[e](rope(gq at i), rope(gk at j))" : "dot[e](gq, gk)";
-      const guard = rows === "blocks" ? "j <= i" : "j <= j(q)";
-      return {
-        lines: [
-          ...(rows === "blocks" ? [`blocks i by ${n}`] : []),
-          `blocks j by ${n}`,
-          ...limit.before,
-          `param wq[h, d, e: ${width}] = normal(0.5), wk[h, m: 3, d, e] = normal(0.5)`,
-          "let pooled[h, j, m, d] = stack[m] (max[k in j] K, min[k in j] K, mean[k in j] K)",
-          rows === "blocks"
-            ? "let gq[h, i, e] = sum[d] (mean[q in i] Q) * wq"
-            : "let gq[h, q, e] = sum[d] Q * wq",
-          "let gk[h, j, e] = sum[m, d] pooled * wk",
-          `let gate[h, ${row}, j] = softmax[j if ${guard}] ${dots} / sqrt(${width})`,
-          "let p[h, q, k] = softmax[k if causal] s",
-          `teach gate by kl from normalize[j] (${fold}[${rows === "blocks" ? "q in i, " : ""}k in j] p) scale 4`,
-          `select kept[h, ${row}] from j by gate ${limit.text} always ${same}`,
-        ],
-        mask: `j(k) in kept[h, ${rows === "blocks" ? "i(q)" : "q"}]`,
-        features: [
-          "a teacher",
-          "learned summaries",
-          "blocks in pairs of axes",
-          ...limit.features,
-          ...(rope ? ["summaries that turn"] : []),
-          ...(fold === "max" && rows === "blocks" ? ["maxima of tiles"] : []),
-        ],
-        teaches: true,
-      };
-    });
-
-/** Summaries and tables of the text in the score: what a selection does not stop has gradients. */
-const softScores = (at: Setting): fc.Arbitrary<Routing> =>
-  fc
-    .tuple(
-      blockOf(at),
-      fc.constantFrom("mean", "max", "min"),
-      fc.constantFrom("blocks", "tokens", "chosen", "running"),
-      fc.constantFrom("<", "<="),
-    )
-    .map(([n, op, kind, before]) => {
-      const learned = "param w[h, d] = normal(0.5)";
-      if (kind === "tokens")
-        return {
-          lines: [learned, "let lift[h, k] = sum[d] K * w", "score = s * sigmoid(lift[h, k]) + lift[h, q]"],
-          mask: null,
-          features: ["a table of tokens in the score"],
-        };
-      if (kind === "running")
-        return {
-          lines: [
-            learned,
-            "let lift[h, k] = sum[d] K * w",
-            `let since[h, q] = sum[k if k ${before} q] lift[h, k]`,
-            "score = s + tanh(since[h, q] - since[h, k])",
-          ],
-          mask: null,
-          features: ["running sums in the score"],
-        };
-      return {
-        lines: [
-          `blocks c by ${n}`,
-          learned,
-          `let lift[h, c] = sum[d] (${op}[k in c] K) * w`,
-          ...(kind === "chosen" ? ["select kept[h] from c by lift[h, c] top 2"] : []),
-          "score = s + lift[h, c(k)]",
-        ],
-        mask: kind === "chosen" ? "(k == q or c(k) in kept[h])" : null,
-        features: [
-          "learned summaries in the score",
-          `${op} of blocks`,
-          ...(kind === "chosen" ? ["blocks by head"] : []),
-        ],
-      };
-    });
-
 /** Any of them, some with rotations of their own. */
 export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
   fc
@@ -407,9 +250,13 @@ export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
         routing.lines.some((line) => /\b[sp]\b/.test(line.replace(/^score.*|^weight.*/, "")))
       )
         return routing;
+      const byBlocks = routing.turnsBy !== undefined && n % 2 === 0;
+      const line = byBlocks
+        ? `rotate q at ordinal(q) - ordinal(c(k)) * ${n}, k at offset(k in c) where q - k >= ${n}`
+        : `rotate q at min(q, ${n}), k at 0 where q - k >= ${n}`;
       return {
         ...routing,
-        lines: [...routing.lines, `rotate q at min(q, ${n}), k at 0 where q - k >= ${n}`],
-        features: [...routing.features, "a rotation of its own"],
+        lines: [...routing.lines, line],
+        features: [...routing.features, byBlocks ? "turns by blocks of keys" : "a rotation of its own"],
       };
     });

@@ -17,7 +17,9 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "budget as a parameter": 0.06,
   "budget by head": 0.04,
   "above a threshold": 0.1,
-  "threshold by head": 0.04,
+  "threshold by head": 0.03,
+  "budget by row": 0.02,
+  "threshold by row": 0.02,
   // What blocks are about.
   "mean of blocks": 0.06,
   "max of blocks": 0.03,
@@ -30,6 +32,7 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "a table of tokens in the score": 0.015,
   "running sums in the score": 0.01,
   "ranks in the score": 0.01,
+  "tables rotated to places": 0.01,
   // Folds over pairs.
   "sums of columns": 0.04,
   "max of columns": 0.01,
@@ -47,8 +50,10 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "a difference of softmaxes": 0.008,
   "a softmax times a function of the logit": 0.008,
   "turns by ranks": 0.05,
-  "a rotation of its own": 0.05,
+  "turns by blocks of keys": 0.01,
+  "a rotation of its own": 0.03,
   "a teacher": 0.04,
+  "a teacher of turned logits": 0.02,
   phases: 0.4,
   // Sizes.
   "grouped heads": 0.5,
