@@ -218,7 +218,10 @@ export interface Criterion {
 }
 
 /** The acceptance for what one seed found. */
-export function criteria(found: readonly Found[], { trained, long, far, block }: Scale): readonly Criterion[] {
+export function criteria(
+  found: readonly Found[],
+  { trained, long, far, block }: Scale,
+): readonly Criterion[] {
   const get = (run: string, label: string, task: string | null, length: number): Found | undefined =>
     found.find((f) => f.run === run && f.label === label && f.task === task && f.length === length);
   const match = (run: string, label: string, task: string, length: number): number | null =>

@@ -144,9 +144,14 @@ describe("a selection for each row and head", () => {
     expect(() => selectNode({ ...parts, query: null, key: null }, { rows: t, heads }, "s")).toThrow(
       /reads the logit/,
     );
-    expect(() =>
-      selectNode({ ...parts, choose: { kind: "top", count: q } }, { rows: t, heads }, "s"),
-    ).toThrow(/reads index q/);
+    // How many may hang on the row, where there are rows, and never on a candidate.
+    const counted = (count: typeof q, rows: typeof t | null) => (): Node => {
+      const own = { ...parts, query: null, key: null, body: e.toReal(e.neg(k)) };
+      return selectNode({ ...own, choose: { kind: "top", count } }, { rows, heads }, "s");
+    };
+    expect(counted(q, t)).not.toThrow();
+    expect(counted(k, t)).toThrow(/reads index k/);
+    expect(counted(q, null)).toThrow(/reads index q/);
   });
 });
 
