@@ -5,10 +5,16 @@ import { availableParallelism, cpus, loadavg } from "node:os";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 
+/** The word after `--name`; null without it. */
+export function word(name: string): string | null {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? null : process.argv[at + 1]!;
+}
+
 /** The number after `--name`. */
 export function argument(name: string, otherwise: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
+  const text = word(name);
+  return text === null ? otherwise : Number(text);
 }
 
 export const flag = (name: string): boolean => process.argv.includes(`--${name}`);

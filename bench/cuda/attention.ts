@@ -12,7 +12,7 @@ import type { CudaMemory } from "../../runtime/device/cuda/memory.ts";
 import { openCuda, type CudaDevice } from "../../runtime/device/cuda/device.ts";
 import type { CudaCall } from "../../runtime/device/cuda/launch.ts";
 import { attentionCase } from "../../tests/cuda/attention-cases.ts";
-import { argument, flag, median, Report, short } from "../report.ts";
+import { argument, flag, median, Report, short, word } from "../report.ts";
 import { compileTimes } from "./compile-times.ts";
 import { runPeers } from "./attention-peers.ts";
 import { tableOf, type Measured } from "./attention-table.ts";
@@ -214,12 +214,8 @@ async function measure(device: CudaDevice, of: Case, memories: CudaMemory[]): Pr
 const began = performance.now();
 const budget = argument("budget", 300);
 const left = (): number => budget - (performance.now() - began) / 1000;
-const listed = (name: string): string | null => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? null : process.argv[at + 1]!;
-};
-const wanted = listed("only")?.split(",") ?? null;
-const lines = listed("lines");
+const wanted = word("only")?.split(",") ?? null;
+const lines = word("lines");
 // Own cases take at most half of the time where peers follow.
 const own = flag("no-peers") ? 0 : budget / 2;
 try {

@@ -8,7 +8,7 @@
  */
 import { appendFileSync } from "node:fs";
 import { openCuda, type CudaDevice } from "../../runtime/device/cuda/device.ts";
-import { argument, flag, Report, short } from "../report.ts";
+import { argument, flag, Report, short, word } from "../report.ts";
 import { runPeerLines } from "./attention-peers.ts";
 import { checkRouted } from "./routed-check.ts";
 import { benchBlocks, benchSeer, benchSlash, type Routed } from "./routed-cases.ts";
@@ -24,12 +24,8 @@ interface PeerLine {
 const began = performance.now();
 const budget = argument("budget", 230);
 const left = (): number => budget - (performance.now() - began) / 1000;
-const listed = (name: string): string | null => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? null : process.argv[at + 1]!;
-};
-const wanted = listed("only")?.split(",") ?? null;
-const lines = listed("lines");
+const wanted = word("only")?.split(",") ?? null;
+const lines = word("lines");
 
 /** Name, rough seconds that it takes, and how. */
 const cases: readonly (readonly [string, number, (device: CudaDevice) => Promise<Routed>])[] = [

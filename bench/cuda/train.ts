@@ -17,7 +17,7 @@ import { openCuda } from "../../runtime/device/cuda/device.ts";
 import { CudaProgramDevice } from "../../runtime/device/cuda/program-device.ts";
 import { instantiate, type LaunchTime } from "../../runtime/executable.ts";
 import { benchShape, benchUpdate, decoderGraph, parametersOf } from "../decoder-graph.ts";
-import { argument, flag, machine, median } from "../report.ts";
+import { argument, flag, machine, median, word } from "../report.ts";
 import { compareTraining, fillForTraining } from "./train-compare.ts";
 
 /** Largest difference from double precision that f32 leaves, as a share of a tensor's largest element. */
@@ -27,11 +27,6 @@ const compared = { batch: 2, length: 67 };
 
 const say = (what: string, fields: Readonly<Record<string, unknown>>): void => {
   console.log(JSON.stringify({ bench: "train", what, ...fields }));
-};
-
-const word = (name: string): string | undefined => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? undefined : process.argv[at + 1];
 };
 
 /** Examples by name, with their specs. */
@@ -142,7 +137,7 @@ async function timeStep(device: CudaProgramDevice): Promise<void> {
   model.close();
 }
 
-const device = new CudaProgramDevice(await openCuda({ cacheFolder: word("cache") ?? null }));
+const device = new CudaProgramDevice(await openCuda({ cacheFolder: word("cache") }));
 say("machine", { ...machine(1), gpu: device.description });
 let good = true;
 const only = word("only");

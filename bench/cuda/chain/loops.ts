@@ -91,7 +91,22 @@ export class Reads {
       ...[...this.#sizes.values()].map((value) => ({ kind: "i32", value }) as const),
     ];
   }
+
+  /** The call of a kernel that takes `arguments`: one launch, no scratch. */
+  call(entry: Fragment, text: Fragment, launch: Pick<Launch, "label" | "grid" | "threads">): LoopCall {
+    return {
+      reads: this.nodes,
+      call: {
+        sources: [{ entry: entry.text, text: text.text, architecture: "sm_80" }],
+        buffers: this.nodes.length + this.#results,
+        scratch: [],
+        launches: [{ source: 0, ...launch, cluster: 1, sharedBytes: 0, arguments: this.arguments }],
+      },
+    };
+  }
 }
+
+type Launch = CudaCall["launches"][number];
 
 export interface Apart {
   readonly text: Fragment;
@@ -256,23 +271,9 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${reads.parame
 ${outer}${made.text}  ((${type} *)result)[i] = ${made.value};
 }
 `;
-  return {
-    reads: reads.nodes,
-    call: {
-      sources: [{ entry: entry.text, text: text.text, architecture: "sm_80" }],
-      buffers: reads.nodes.length + 1,
-      scratch: [],
-      launches: [
-        {
-          source: 0,
-          label: `${node.site}: ${node.kind}`,
-          grid: [["ceil-div", total, threads], 1, 1],
-          threads,
-          cluster: 1,
-          sharedBytes: 0,
-          arguments: reads.arguments,
-        },
-      ],
-    },
-  };
+  return reads.call(entry, text, {
+    label: `${node.site}: ${node.kind}`,
+    grid: [["ceil-div", total, threads], 1, 1],
+    threads,
+  });
 }

@@ -113,29 +113,15 @@ ${b.put}    __syncthreads();
   }
 ${store}}
 `;
-  return {
-    reads: reads.nodes,
-    call: {
-      sources: [{ entry: entry.text, text: text.text, architecture: "sm_80" }],
-      buffers: reads.nodes.length + 1,
-      scratch: [],
-      launches: [
-        {
-          source: 0,
-          label: `${node.site}: product${after === null ? "" : `, ${after.kind}`}`,
-          grid: [
-            ["ceil-div", reads.count(ofRight), columns],
-            ["ceil-div", reads.count(ofLeft), rows],
-            reads.count(both),
-          ],
-          threads,
-          cluster: 1,
-          sharedBytes: 0,
-          arguments: reads.arguments,
-        },
-      ],
-    },
-  };
+  return reads.call(entry, text, {
+    label: `${node.site}: product${after === null ? "" : `, ${after.kind}`}`,
+    grid: [
+      ["ceil-div", reads.count(ofRight), columns],
+      ["ceil-div", reads.count(ofLeft), rows],
+      reads.count(both),
+    ],
+    threads,
+  });
 }
 
 /** Stores a thread's sums, or what a map makes of them; rotates a tile's rows, which are whole, by way of shared memory. */

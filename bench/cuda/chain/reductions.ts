@@ -61,23 +61,9 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${entry}(${reads.parame
   if (i >= ${end}) return;
 ${outer.text}${joinFragments(passes, c``)}}
 `;
-  return {
-    reads: reads.nodes,
-    call: {
-      sources: [{ entry: entry.text, text: text.text, architecture: "sm_80" }],
-      buffers: reads.nodes.length + nodes.length,
-      scratch: [],
-      launches: [
-        {
-          source: 0,
-          label: `${node.site}: ${nodes.map(({ op }) => op).join(", ")} of rows`,
-          grid: [["ceil-div", ["*", 32, total], threads], 1, 1],
-          threads,
-          cluster: 1,
-          sharedBytes: 0,
-          arguments: reads.arguments,
-        },
-      ],
-    },
-  };
+  return reads.call(entry, text, {
+    label: `${node.site}: ${nodes.map(({ op }) => op).join(", ")} of rows`,
+    grid: [["ceil-div", ["*", 32, total], threads], 1, 1],
+    threads,
+  });
 }

@@ -2,6 +2,7 @@
 import { type ExprType } from "../../ir/expr.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../ir/kernel.ts";
 import type { RowsInput, RowsStage, RowsStep } from "../../ir/schedule.ts";
+import { RowsArguments } from "../rows-arguments.ts";
 import { isSlow, rowsLevels } from "../rows-stages.ts";
 import type { Size } from "../../../runtime/program.ts";
 import { exprPrinter, type ExprPrinter, type PrintedValue } from "./print-expr.ts";
@@ -72,17 +73,14 @@ const folds = {
 /** Loop depths of printed statements. */
 const scopes = { call: 0, row: 1, width: 2 } as const;
 
-export class RowsBody {
-  /** Sizes that bodies read, as the launch passes them after the axis sizes. */
-  readonly sizes: Size[] = [];
-  /** Named scalars that bodies read, in the order the launch passes them. */
-  readonly scalars: string[] = [];
+export class RowsBody extends RowsArguments {
   readonly #step: RowsStep;
   readonly #strides: readonly ReadonlyMap<string, Fragment>[];
   /** The pass of each stage: see `rowsLevels`. */
   readonly #levels: readonly number[];
 
   constructor(step: RowsStep, strides: readonly ReadonlyMap<string, Fragment>[]) {
+    super();
     this.#step = step;
     this.#strides = strides;
     this.#levels = rowsLevels(step);
@@ -115,7 +113,7 @@ export class RowsBody {
   /** The old value that a stored one is added to: `old` where the stage's scalar is not 0. */
   accumulated(stage: number, old: Fragment, prefix: Fragment): Fragment {
     const name = this.#step.stages[stage]!.accumulate;
-    return name === null ? c`0.0f` : c`(${prefix}${this.#scalar(name)} != 0.0f ? ${old} : 0.0f)`;
+    return name === null ? c`0.0f` : c`(${prefix}${this.scalar(name)} != 0.0f ? ${old} : 0.0f)`;
   }
 
   #pass(pass: number, parts: Fragment[]): void {
@@ -135,7 +133,7 @@ export class RowsBody {
         body.push(c`{ vf kept = ${value};\n`);
         if (stage.accumulate !== null)
           body.push(
-            c`if (${this.#scalar(stage.accumulate)} != 0.0f) kept += lctx_load_left(c->${out} + row * width + j, left);\n`,
+            c`if (${this.scalar(stage.accumulate)} != 0.0f) kept += lctx_load_left(c->${out} + row * width + j, left);\n`,
           );
         body.push(c`lctx_store_left(c->${out} + row * width + j, kept, left); }\n`);
         return;
@@ -213,19 +211,6 @@ ${inner}}
       : c`const ${type} row_${n} = ${field}[${offset}];\n(void)row_${n};\n`;
   }
 
-  #scalar(name: string): Fragment {
-    let n = this.scalars.indexOf(name);
-    if (n < 0) n = this.scalars.push(name) - 1;
-    return identifier("scalar", n);
-  }
-
-  #size(size: Size): Fragment {
-    const key = JSON.stringify(size);
-    let n = this.sizes.findIndex((known) => JSON.stringify(known) === key);
-    if (n < 0) n = this.sizes.push(size) - 1;
-    return identifier("size", n);
-  }
-
   #printer(word: string, pass: number | "row"): ExprPrinter {
     const { inputs, stages, rowAxes, width } = this.#step;
     const single = (text: Fragment, type: ExprType, scope: number): PrintedValue => ({
@@ -265,11 +250,11 @@ ${inner}}
           return lanes(c`lctx_splat_int((int32_t)j) + lctx_lanes()`, "int");
         },
         size: (name) => {
-          if (name === "step") return single(c`(int32_t)${this.#scalar("step")}`, "int", scopes.call);
+          if (name === "step") return single(c`(int32_t)${this.scalar("step")}`, "int", scopes.call);
           const size = name === "query-length" ? "length" : (name as Size);
-          return single(c`(int32_t)${this.#size(size)}`, "int", scopes.call);
+          return single(c`(int32_t)${this.size(size)}`, "int", scopes.call);
         },
-        scalar: (name) => single(this.#scalar(name), "real", scopes.call),
+        scalar: (name) => single(this.scalar(name), "real", scopes.call),
         logit: () => {
           throw new Error("a logit outside attention");
         },
@@ -283,7 +268,7 @@ ${inner}}
           throw new Error("a load outside attention");
         },
         uniform: (stream) => {
-          const [seed, step] = [this.#scalar("seed"), this.#scalar("step")];
+          const [seed, step] = [this.scalar("seed"), this.scalar("step")];
           return pass === "row"
             ? single(c`lctx_uniform(${seed}, ${stream}, ${step}, row)`, "real", scopes.row)
             : lanes(c`lctx_uniform_lanes(${seed}, ${stream}, ${step}, row * width + j)`, "real");

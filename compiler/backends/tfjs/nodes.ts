@@ -46,6 +46,18 @@ const object = (fields: readonly (readonly [string, Fragment])[]): Fragment =>
 const list = (nodes: readonly Node[], { of }: NodeContext): Fragment =>
   c`[${joinFragments(nodes.map(of), c`, `)}]`;
 
+/** Tables that expressions over pairs read, and which of them have rows of a batch. */
+const tableTensors = (buffers: readonly Node[], context: NodeContext): (readonly [string, Fragment])[] => [
+  ["tables", list(buffers, context)],
+  [
+    "batchedTables",
+    c`[${joinFragments(
+      buffers.map(({ axes }) => (place(axes, "b") >= 0 ? c`true` : c`false`)),
+      c`, `,
+    )}]`,
+  ],
+];
+
 /** The tensors of pairs: queries and keys of each region, tables. */
 function pairTensors(core: PairCore, context: NodeContext): (readonly [string, Fragment])[] {
   const tokens = isTokenAxis(core.regions[0]!.query.axes[1]!);
@@ -64,17 +76,16 @@ function pairTensors(core: PairCore, context: NodeContext): (readonly [string, F
         context,
       ),
     ],
-    ["tables", list(core.buffers, context)],
-    [
-      "batchedTables",
-      c`[${joinFragments(
-        core.buffers.map((buffer) => (place(buffer.axes, "b") >= 0 ? c`true` : c`false`)),
-        c`, `,
-      )}]`,
-    ],
+    ...tableTensors(core.buffers, context),
     ["tokens", tokens ? c`true` : c`false`],
   ];
 }
+
+/** What an attention is, as a constant that its gradient shares. */
+const attentionConstant = (
+  node: NodeOf<"attention" | "attention-gradient">,
+  { analyses, needed, constant }: NodeContext,
+): Fragment => constant("attention", "Attention", attentionDefinition(node, analyses, needed));
 
 function attentionTensors(node: NodeOf<"attention" | "attention-gradient">, context: NodeContext) {
   const { prepended } = node;
@@ -199,19 +210,11 @@ const texts: { readonly [K in NodeKind]: Text<K> } = {
   slice,
   rotate,
   attention: (node, context) => {
-    const definition = context.constant(
-      "attention",
-      "Attention",
-      attentionDefinition(node, context.analyses, context.needed),
-    );
+    const definition = attentionConstant(node, context);
     return call(context, "attention", definition, c`run`, object(attentionTensors(node, context)));
   },
   "attention-gradient": (node, context) => {
-    const definition = context.constant(
-      "attention",
-      "Attention",
-      attentionDefinition(node, context.analyses, context.needed),
-    );
+    const definition = attentionConstant(node, context);
     const slopes = context.constant("slopes", "Slopes", slopesDefinition(node, context.needed));
     const given = object([
       ["output", context.of(node.output)],
@@ -235,14 +238,7 @@ const texts: { readonly [K in NodeKind]: Text<K> } = {
     const tensors = object([
       ["query", node.query === null ? c`null` : context.of(node.query)],
       ["key", node.key === null ? c`null` : context.of(node.key)],
-      ["tables", list(node.buffers, context)],
-      [
-        "batchedTables",
-        c`[${joinFragments(
-          node.buffers.map((buffer) => (place(buffer.axes, "b") >= 0 ? c`true` : c`false`)),
-          c`, `,
-        )}]`,
-      ],
+      ...tableTensors(node.buffers, context),
       ["tokens", rows !== null && isTokenAxis(rows) ? c`true` : c`false`],
       ["candidates", extentText({ name: "k", size: node.candidates })],
       ["rows", rows === null ? c`null` : extentText(rows)],

@@ -2,6 +2,7 @@
 
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import type { RowsInput, RowsStep } from "../../../ir/schedule.ts";
+import { RowsArguments } from "../../rows-arguments.ts";
 import { isSlow, rowsLevels } from "../../rows-stages.ts";
 import type { Size } from "../../../../runtime/program.ts";
 import { cudaPrinter, type CudaPrinter } from "../print-expr.ts";
@@ -19,12 +20,8 @@ const nowhere = (what: string) => (): never => {
   throw new Error(`a rows step reads ${what}`);
 };
 
-export class RowsBody {
+export class RowsBody extends RowsArguments {
   readonly step: RowsStep;
-  /** Open sizes that bodies read, as arguments after those of the axes. */
-  readonly sizes: Size[] = [];
-  /** Named scalars, in the order of the arguments. */
-  readonly scalars: string[] = [];
   /** True when random numbers are drawn. */
   usesUniform = false;
   readonly #sizeNames: ReadonlyMap<string, Fragment>;
@@ -35,6 +32,7 @@ export class RowsBody {
 
   /** `sizeNames`: the extent of each axis, by name. */
   constructor(step: RowsStep, sizeNames: ReadonlyMap<string, Fragment>, quads: boolean) {
+    super();
     this.step = step;
     this.#sizeNames = sizeNames;
     this.#quads = quads;
@@ -76,19 +74,6 @@ export class RowsBody {
     if (accumulate === null) return c`${target} = ${value};\n`;
     if (dtype === "i32") throw new Error(`${this.step.site}: whole numbers are not added up`);
     return c`${target} = ${value} + (${this.scalar(accumulate)} != 0.0f ? ${target} : 0.0f);\n`;
-  }
-
-  scalar(name: string): Fragment {
-    let n = this.scalars.indexOf(name);
-    if (n < 0) n = this.scalars.push(name) - 1;
-    return identifier("scalar", n);
-  }
-
-  #size(size: Size): Fragment {
-    const key = JSON.stringify(size);
-    let n = this.sizes.findIndex((known) => JSON.stringify(known) === key);
-    if (n < 0) n = this.sizes.push(size) - 1;
-    return identifier("size", n);
   }
 
   /** True when an input varies along the width. */
@@ -157,7 +142,7 @@ export class RowsBody {
         },
         size: (name) => {
           if (name === "step") return c`((int)${this.scalar("step")})`;
-          return this.#size(name === "query-length" ? "length" : (name as Size));
+          return this.size(name === "query-length" ? "length" : (name as Size));
         },
         scalar: (name) => this.scalar(name),
         logit: nowhere("a logit"),
