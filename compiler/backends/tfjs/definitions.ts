@@ -1,7 +1,7 @@
 /** What an attention, a fold over pairs or a selection is, apart from its tensors: one constant of the module each. */
 import type { BlockFacts, Truth } from "../../ir/block-facts.ts";
 import { bool, type Expr } from "../../ir/expr.ts";
-import type { AttentionCore, AttentionGradientNode, Node, PairCore, Turn } from "../../ir/graph.ts";
+import type { AttentionCore, AttentionGradientNode, PairCore, Turn } from "../../ir/graph.ts";
 import type { NodeOf } from "../../ir/graph-operands.ts";
 import { c, joinFragments, scriptNumber, scriptString, type Fragment } from "../../ir/kernel.ts";
 import type { Normaliser, Weight } from "../../ir/weight.ts";
@@ -178,8 +178,3 @@ export function selectDefinition(node: NodeOf<"select">, needed: Needed): Fragme
     [c`amount`, print.pairs(amount)],
   ]);
 }
-
-export type DefinedNode = Extract<
-  Node,
-  { kind: "attention" | "attention-gradient" | "log-sum-exp" | "pair-reduce" | "select" }
->;
