@@ -6,14 +6,15 @@ import type { Axis } from "../../../ir/graph.ts";
 import type { SelectNode } from "../../../ir/graph-pairs.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
 import { cudaPairs } from "../attention/pairs.ts";
+import { CpuOnly } from "../attention/shape.ts";
 import { elementText, type AttentionElement } from "../element.ts";
 import { cudaLiteral } from "../print-expr.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
 import { rowsOfBlock, selectBytes, selectText } from "./select-text.ts";
 import { isWide, selectWideCall } from "./select-wide-call.ts";
 
-/** Most shared memory that every processor gives a block unasked. */
-const mostShared = 48 * 1024;
+/** Most shared memory that every processor from sm_80 on gives a block, rounded down. */
+const mostShared = 96 * 1024;
 
 const one: Axis = { name: "row", size: { kind: "fixed", value: 1 } };
 
@@ -24,7 +25,7 @@ function fixed(axis: Axis, site: string): number {
 
 /**
  * Buffers of the call: query and key where the node has them, tables, result (i32 words). Products and bodies are f32.
- * Throws for rows of more than some 600 dimensions.
+ * Throws CpuOnly for rows of more than some 3,800 dimensions.
  */
 export function selectCall(node: SelectNode, element: AttentionElement): CudaCall {
   const { choose, query, key, site } = node;
@@ -32,7 +33,7 @@ export function selectCall(node: SelectNode, element: AttentionElement): CudaCal
   const heads = node.perHead ? fixed(node.axes.at(-2)!, site) : 1;
   const [groups, depth] = key === null ? [1, 1] : [fixed(key.axes[2]!, site), fixed(key.axes[3]!, site)];
   const bytes = selectBytes(depth, choose.kind === "top");
-  if (bytes > mostShared) throw new Error(`${site}: no selection over rows of ${depth} numbers`);
+  if (bytes > mostShared) throw new CpuOnly(`${site}: rows of ${depth} numbers do not fit in shared memory`);
   const tables = query === null ? 0 : 2;
   const candidates: Axis = { name: "k", size: node.candidates };
   const source = {
