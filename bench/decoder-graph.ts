@@ -155,6 +155,7 @@ function attention(
     buffers: documents === null ? [] : [documents],
     scale: 1 / Math.sqrt(dims),
     prepended: null,
+    weightsFixed: false,
   });
   const merged = g.reshape(`${site}.o`, out, [batch, tokens, fixed("j", shape.width)]);
   return linear(g, `${site}.o`, merged, inner, fixed("j", shape.width), shape.bias);

@@ -9,7 +9,8 @@ import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import { Reporter } from "./diagnostics/reporter.ts";
-import type { Graph, UpdateRule } from "./ir/graph.ts";
+import { gradientOperands } from "./ir/gradient-operands.ts";
+import type { Graph, Node, UpdateRule } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
 import { recipeToSettings } from "./lower/recipe-to-settings.ts";
@@ -77,8 +78,15 @@ export function leftByLoss(
   objective: RecipeStage["loss"]["objective"] = "next_token",
 ): readonly string[] {
   const output = objective === "teach" ? "teach" : "loss";
-  const { nodes } = modelToGraph(model, { phase: "training", output });
-  const read = new Set(nodes.flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
+  const { outputs } = modelToGraph(model, { phase: "training", output });
+  const reached = new Set<Node>();
+  const reach = (node: Node): void => {
+    if (reached.has(node)) return;
+    reached.add(node);
+    gradientOperands(node).forEach(reach);
+  };
+  reach(outputs.get("loss")!);
+  const read = new Set([...reached].flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
   return trained.filter((path) => !read.has(path));
 }
 

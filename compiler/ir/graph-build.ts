@@ -225,10 +225,14 @@ export interface AttentionParts extends Omit<AttentionCore, "regions" | "weight"
 }
 
 /** Output [b,t,h,e]; result 1 is the log-sum-exp [b,t,h]. */
-export const attentionNode = (core: AttentionParts, at: Place): NodeOf<"attention"> =>
+export const attentionNode = (
+  core: AttentionParts & Partial<Pick<NodeOf<"attention">, "weightsFixed">>,
+  at: Place,
+): NodeOf<"attention"> =>
   checked<"attention">({
     kind: "attention",
     ...coreOf(core),
+    weightsFixed: core.weightsFixed ?? false,
     axes: [...(core.regions[0]?.query.axes.slice(0, 3) ?? []), ...core.value.axes.slice(3)],
     dtype: "f32",
     ...placed(at),

@@ -223,6 +223,8 @@ export interface AttentionCore extends PairCore {
  */
 export interface AttentionNode extends NodeBase, AttentionCore {
   readonly kind: "attention";
+  /** True: what a key weighs counts as a constant, and a gradient passes into the value alone. */
+  readonly weightsFixed: boolean;
 }
 
 /**

@@ -88,7 +88,7 @@ const details: { readonly [K in NodeKind]: (node: NodeOf<K>) => readonly string[
     `angle {${showExpr(node.angle)}}`,
     `scale {${showExpr(node.scale)}}`,
   ],
-  attention: core,
+  attention: (node) => [...core(node), ...(node.weightsFixed ? ["weights fixed"] : [])],
   "attention-gradient": (node) => [
     ...core(node),
     `slope {${showExpr(node.scoreSlope)}}`,

@@ -135,6 +135,12 @@ function attention(node: NodeOf<"attention">, context: AdjointContext): void {
   if (context.gradients.has(1)) refuse("its log-sum-exp has none")(node);
   const gradient = first(context);
   if (gradient === undefined) return;
+  if (node.weightsFixed) {
+    const fixed = { scoreSlope: real(0), bufferGradients: [] };
+    const adjoint = attentionGradientNode(node, gradient, fixed, placeOf(node));
+    if (context.wanted(node.value)) context.give(node.value, resultNode(adjoint, 2 * node.regions.length));
+    return;
+  }
   const slopes = attentionSlopes(node, context.wanted);
   const adjoint = attentionGradientNode(node, gradient, slopes, placeOf(node));
   let result = 0;

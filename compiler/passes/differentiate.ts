@@ -1,21 +1,16 @@
 /** Reverse-mode differentiation of a graph at compile time: adds `gradient:<path>` outputs to a graph with a `loss`. */
 import { operand } from "../ir/expr.ts";
 import { graphOf, inputNode, mapNode, placeOf } from "../ir/graph-build.ts";
-import { nodeOperands } from "../ir/graph-operands.ts";
-import type { Graph, Node, NodeKind } from "../ir/graph.ts";
+import { gradientOperands } from "../ir/gradient-operands.ts";
+import type { Graph, Node } from "../ir/graph.ts";
 import { adjoints, sumOf, zeros, type AdjointContext } from "./differentiate-rules.ts";
-
-/** Kinds that no gradient passes: what they give counts as a constant. */
-const constantKinds: ReadonlySet<NodeKind> = new Set(["select", "log-sum-exp", "pair-reduce"]);
 
 /** Nodes through which a wanted parameter can be reached: only these need gradients. */
 function reachingNodes(graph: Graph, paths: ReadonlySet<string>): ReadonlySet<Node> {
   const reaching = new Set<Node>();
   for (const node of graph.nodes) {
     const own = node.kind === "parameter" && paths.has(node.path);
-    if (constantKinds.has(node.kind)) continue;
-    if (own || (node.dtype === "f32" && nodeOperands(node).some((from) => reaching.has(from))))
-      reaching.add(node);
+    if (own || gradientOperands(node).some((from) => reaching.has(from))) reaching.add(node);
   }
   return reaching;
 }

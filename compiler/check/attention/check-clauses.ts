@@ -247,7 +247,7 @@ function inferRotate(clause: PlainClause & { kind: "rotate" }, scope: OpenScope,
   return stopGradient(joinTypes("position", parts));
 }
 
-/** What is taught and its teacher have the same indices; only the taught table gets gradients. */
+/** What is taught and its teacher have the same indices, but for the heads, which may all teach one table; only what is taught gets gradients. */
 function inferTeach(clause: TeachClause, scope: OpenScope, tools: Inference): Type {
   const { reporter } = tools;
   const name = clause.name.text;
@@ -273,7 +273,10 @@ function inferTeach(clause: TeachClause, scope: OpenScope, tools: Inference): Ty
   const axes = taught.axes.map((axis) => axis.name);
   const from = number(clause.from, withAxes(scope, axes), tools, "teach");
   const shown = `${name}[${axes.join(", ")}]`;
-  if (checkFree(clause.from, from, new Set([...axes, "layer"]), shown, reporter) && from.sort !== "unknown") {
+  if (
+    checkFree(clause.from, from, new Set([...axes, "h", "layer"]), shown, reporter) &&
+    from.sort !== "unknown"
+  ) {
     const absent = axes.find((axis) => !from.free.has(axis));
     if (absent !== undefined) {
       const fix = `the teacher must say something for every \`${absent}\``;

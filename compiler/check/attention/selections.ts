@@ -188,10 +188,12 @@ function withoutSoftmax(expr: ir.Expr, making: Making): ir.Expr | null {
     }
     const weight = ir.unary("exp", ir.sub(table.score, lse));
     const [h, q, k] = e.indices as [ir.Expr, ir.Expr, ir.Expr];
+    // A softmax that is the same for all heads is read as the first one's, so that one choice serves them all.
+    const byHead = freeIndices(table.guard, table.score).has("h");
     return substitute(
       ir.select(table.guard, weight, ir.real(0)),
       new Map([
-        ["h", h],
+        ["h", byHead ? h : ir.int(0)],
         ["q", q],
         ["k", k],
       ]),

@@ -4,24 +4,22 @@ import type { AttentionTeacher } from "../../ir/attention-meaning.ts";
 import * as ir from "../../ir/expr.ts";
 import { sizeExpr } from "../../ir/graph-axes.ts";
 import { mapNode, reduceNode } from "../../ir/graph-build.ts";
-import { nodeOperands } from "../../ir/graph-operands.ts";
+import { gradientOperands } from "../../ir/gradient-operands.ts";
 import type { Node } from "../../ir/graph.ts";
 import type { Elaboration } from "./evaluate-meant.ts";
 import { freeIndices, readsOf } from "./expr-tools.ts";
 import { nodeOf, tableNode, type Making } from "./make-node.ts";
+import { pairDivergence } from "./teach-pairs.ts";
 import { indexMeant } from "./meant-reductions.ts";
 import { exprOf, type Meant, type MeantScope } from "./meant.ts";
 
 type Evaluate = (expr: Expr, scope: MeantScope) => Meant | null;
 
-/** Nodes whose readers take them for constants. */
-const constant: ReadonlySet<Node["kind"]> = new Set(["pair-reduce", "log-sum-exp", "select", "input"]);
-
 /** Whether a gradient could pass through a node to what the model or the attention learns. */
 function learns(node: Node, seen: Set<Node>): boolean {
-  if (seen.has(node) || node.dtype !== "f32" || constant.has(node.kind)) return false;
+  if (seen.has(node)) return false;
   seen.add(node);
-  return node.kind === "hole" || nodeOperands(node).some((operand) => learns(operand, seen));
+  return node.kind === "hole" || gradientOperands(node).some((operand) => learns(operand, seen));
 }
 
 /** The least real that is not subnormal in 32 bits: what is taught is never taken for nothing. */
@@ -56,38 +54,40 @@ export function teacherOf(
   if (student === null || teacher === null || factor === null) return null;
   if (student.type === "bool" || teacher.type === "bool" || freeIndices(factor).size > 0)
     return refuse("`teach` of this table");
+  const divergence = pairDivergence(student, teacher, making);
+  if (divergence === null) return null;
+  if (divergence !== undefined)
+    return { loss: shareOf(divergence.each, divergence.count, factor, making), span: clause.span };
   for (const read of readsOf(teacher)) {
     const node = tableNode(read.buffer, making);
     if (node === null) return null;
     if (learns(node, new Set())) return refuse("a teacher that could learn from what it teaches");
   }
-  const all = tables.ordered(freeIndices(student, teacher));
-  const target = nodeOf(ir.toReal(teacher), all, making);
+  const indices = tables.ordered(freeIndices(student, teacher));
+  const target = nodeOf(ir.toReal(teacher), indices, making);
   const known = student.kind === "load" ? tables.logarithms.get(student.buffer) : undefined;
-  const plain = student.kind === "load" && student.indices.every((index, n) => index === ir.index(all[n]!));
+  const plain =
+    student.kind === "load" && student.indices.every((index, n) => index === ir.index(indices[n]!));
   const log =
     known !== undefined && plain ? known : ir.unary("log", ir.binary("max", ir.toReal(student), least));
-  const logs = nodeOf(log, all, making);
+  const logs = nodeOf(log, indices, making);
   if (target === null || logs === null) return null;
   if (target.axes[0]?.name !== "b" && logs.axes[0]?.name !== "b")
     return refuse("a teacher that reads no text");
   const [x, y] = [ir.operand(0), ir.operand(1)];
-  const divergence = ir.select(ir.le(x, ir.real(0)), ir.real(0), ir.mul(x, ir.sub(ir.unary("log", x), y)));
+  const each = ir.select(ir.le(x, ir.real(0)), ir.real(0), ir.mul(x, ir.sub(ir.unary("log", x), y)));
   const wide = target.axes[0]?.name === "b" ? target : logs;
-  const each = mapNode([target, logs], divergence, making.at, wide.axes);
-  const over = each.axes.slice(1);
-  const total =
-    over.length === 0
-      ? each
-      : reduceNode(
-          "sum",
-          each,
-          over.map(({ name }) => name),
-          making.at,
-        );
-  const count = over.reduce<ir.Expr>((all, { size }) => ir.mul(all, sizeExpr(size)), ir.int(1));
+  const all = mapNode([target, logs], each, making.at, wide.axes);
+  const count = all.axes.slice(1).reduce<ir.Expr>((n, { size }) => ir.mul(n, sizeExpr(size)), ir.int(1));
+  return { loss: shareOf(all, count, factor, making), span: clause.span };
+}
+
+/** factor / count · the sum over all axes but the batch. */
+function shareOf(each: Node, count: ir.Expr, factor: ir.Expr, { at }: Making): Node {
+  const over = each.axes.slice(1).map(({ name }) => name);
+  const total = over.length === 0 ? each : reduceNode("sum", each, over, at);
   const share = ir.div(ir.mul(ir.toReal(factor), ir.operand(0)), ir.toReal(count));
-  return { loss: mapNode([total], share, making.at, total.axes), span: clause.span };
+  return mapNode([total], share, at, total.axes);
 }
 
 const scaleOf = (meant: Meant | null): ir.Expr | null => {

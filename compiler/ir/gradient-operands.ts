@@ -1,0 +1,12 @@
+/** Which operands of a node a gradient of its result passes into. */
+import { nodeOperands } from "./graph-operands.ts";
+import type { Node, NodeKind } from "./graph.ts";
+
+/** Kinds whose results count as constants. */
+const constantKinds: ReadonlySet<NodeKind> = new Set(["select", "log-sum-exp", "pair-reduce"]);
+
+export function gradientOperands(node: Node): readonly Node[] {
+  if (node.dtype !== "f32" || constantKinds.has(node.kind)) return [];
+  if (node.kind === "attention" && node.weightsFixed) return [node.value];
+  return nodeOperands(node);
+}
