@@ -135,24 +135,19 @@ function attention(node: NodeOf<"attention">, context: AdjointContext): void {
   if (context.gradients.has(1)) refuse("its log-sum-exp has none")(node);
   const gradient = first(context);
   if (gradient === undefined) return;
-  if (node.weightsFixed) {
-    const fixed = { scoreSlope: real(0), bufferGradients: [] };
-    const adjoint = attentionGradientNode(node, gradient, fixed, placeOf(node));
-    if (context.wanted(node.value)) context.give(node.value, resultNode(adjoint, 2 * node.regions.length));
-    return;
-  }
-  const slopes = attentionSlopes(node, context.wanted);
+  const fixed = node.weightsFixed;
+  const slopes = attentionSlopes(node, (buffer) => !fixed && context.wanted(buffer));
   const adjoint = attentionGradientNode(node, gradient, slopes, placeOf(node));
   let result = 0;
-  const give = (target: Node): void => {
+  const give = (target: Node, passes = !fixed): void => {
     const n = result++;
-    if (context.wanted(target)) context.give(target, resultNode(adjoint, n));
+    if (passes && context.wanted(target)) context.give(target, resultNode(adjoint, n));
   };
   for (const region of node.regions) {
     give(region.query);
     give(region.key);
   }
-  give(node.value);
+  give(node.value, true);
   for (const { buffer } of slopes.bufferGradients) give(node.buffers[buffer]!);
   if (node.prepended !== null) {
     give(node.prepended.key);

@@ -52,6 +52,42 @@ export const teachers = (at: Setting): fc.Arbitrary<Routing> =>
       };
     });
 
+/** Indices of tokens that learn from the attention itself, for each head or for all of them. */
+export const indices = (at: Setting): fc.Arbitrary<Routing> =>
+  fc
+    .tuple(
+      fc.integer({ min: 1, max: 4 }),
+      limitOf("kept", 6, false, [0.05, 0.3]),
+      fc.constantFrom("heads", "all"),
+      fc.constantFrom("rope", "plain"),
+      fc.constantFrom("causal", "causal and q - k < 6", "k < q"),
+      fc.constantFrom("", "2 * ", "0.5 * "),
+      fc.integer({ min: 1, max: at.length }),
+    )
+    .map(([half, limit, whose, kind, guard, times, span]) => {
+      const width = 2 * half;
+      const each = whose === "heads" ? "h, " : "";
+      const over = whose === "heads" ? "d" : "h, d";
+      const turned = (name: string, index: string): string =>
+        kind === "rope" ? `rope(${name} at ${index})` : name;
+      const seen = guard === "k < q" ? guard : "causal";
+      return {
+        lines: [
+          ...limit.before,
+          `param wq[h, d, e: ${width}] = normal(0.5), wk[h, d, e] = normal(0.5)`,
+          `let gq[${each}q, e] = sum[${over}] Q * wq`,
+          `let gk[${each}k, e] = sum[${over}] K * wk`,
+          `let index[${each}q, k] = softmax[k if ${seen}] ${times}dot[e](${turned("gq", "q")}, ${turned("gk", "k")})`,
+          `let p[h, q, k] = softmax[k if ${guard}] ${times}s`,
+          "teach index by kl from p scale 4 * length",
+          `select kept[${each}q] from k by index ${limit.text} always q - k < ${span} where causal`,
+        ],
+        mask: `k in kept[${each}q]`,
+        features: ["an index that is taught", ...limit.features],
+        teaches: true,
+      };
+    });
+
 /** Summaries and tables of the text in the score: what a selection does not stop has gradients. */
 export const softScores = (at: Setting): fc.Arbitrary<Routing> =>
   fc

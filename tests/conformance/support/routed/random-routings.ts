@@ -1,6 +1,6 @@
 /** Random attentions as text that choose blocks, tokens or diagonals, weigh, turn, and teach: each with the features it has. */
 import fc from "fast-check";
-import { softScores, teachers } from "./random-learned.ts";
+import { indices, softScores, teachers } from "./random-learned.ts";
 import { blockOf, limitOf, type Routing, type Setting } from "./routing-parts.ts";
 
 export type { Routing } from "./routing-parts.ts";
@@ -229,6 +229,7 @@ export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
         { weight: 3, arbitrary: tokens(at) },
         { weight: 3, arbitrary: weights(at) },
         { weight: 2, arbitrary: teachers(at) },
+        { weight: 1, arbitrary: indices(at) },
         { weight: 3, arbitrary: softScores(at) },
       ),
       fc.constantFrom("ranks", "ranks", "region", "none"),

@@ -53,6 +53,7 @@ export const routedFeatures: Readonly<Record<string, number>> = {
   "turns by blocks of keys": 0.01,
   "a rotation of its own": 0.03,
   "a teacher": 0.04,
+  "an index that is taught": 0.02,
   "a teacher of turned logits": 0.02,
   phases: 0.4,
   // Sizes.
