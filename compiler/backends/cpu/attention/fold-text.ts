@@ -81,15 +81,24 @@ LCTX_HOT void lctx_choose(const float *ranks, int64_t count, vi most, int32_t *o
   vu least = (vu)lctx_splat_int(-1);
   vi left = lctx_splat_int(0);
   const vi every = most >= lctx_splat_int((int32_t)count), some = (most > 0) & ~every;
-  int counts = 0;
-  for (int i = 0; i < LCTX_LANES; i++) counts |= some[i] != 0;
-  if (counts) {
-    /* The number of the last one chosen, bit by bit. */
+  if (lctx_any(some)) {
+    /* How many are chosen in any case, and the largest number of the others. */
+    vu top = (vu)lctx_splat_int(0);
+    vi forced = lctx_splat_int(0);
+    for (int64_t j = 0; j < count; j++) {
+      const vu r = rank[j * step];
+      const vi always = (vi)(r == 0xffffffffu);
+      forced -= always;
+      top = (vu)lctx_select_int_v(~always & (vi)(r > top), (vi)r, (vi)top);
+    }
+    /* The number of the last one chosen, bit by bit, until so many as are wanted have what is known of it or more. */
     least = (vu)lctx_splat_int(0);
-    for (int bit = 31; bit >= 0; bit--) {
+    vi open = some;
+    for (int bit = 31; bit >= 0 && lctx_any(open); bit--) {
       const vu next = least | (1u << bit);
-      const vi enough = lctx_count_from(rank, step, count, next) >= most;
-      least = (vu)lctx_select_int_v(enough, (vi)next, (vi)least);
+      const vi found = lctx_any(open & (vi)(next <= top)) ? lctx_count_from(rank, step, count, next) : forced;
+      least = (vu)lctx_select_int_v(found >= most, (vi)next, (vi)least);
+      open &= ~(found == most);
     }
     vi above = lctx_splat_int(0);
     for (int64_t j = 0; j < count; j++) above -= (vi)(rank[j * step] > least);
