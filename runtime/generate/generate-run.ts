@@ -29,8 +29,8 @@ export async function* generateRun(
   const index = checkpoint.state.stage;
   const stage = settings.stages[index]!;
   const tokenizer = await openTokenizer(stage.data.tokenizer, sourceFolders(options));
-  const model = recompute(async (length) => {
-    const opened = await open(index, { batch: 1, length }, ["logits"]);
+  const model = recompute(async () => {
+    const opened = await open(index, { batch: 1, length: 1 }, ["logits"]);
     restoreWeights(opened, checkpoint, false);
     return opened;
   });

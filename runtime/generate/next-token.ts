@@ -11,11 +11,11 @@ export interface NextToken {
 }
 
 /** A model at one row of some length, with phase `logits`. */
-export type LogitsModel = Pick<TrainableModel, "program" | "sizes" | "tensor" | "run" | "close">;
+export type LogitsModel = Pick<TrainableModel, "program" | "sizes" | "tensor" | "resize" | "run" | "close">;
 
 /** A NextToken that runs whole rows. */
 export interface Recomputing extends NextToken {
-  /** The model that is open, at whatever length. */
+  /** The model, at whatever length. */
   ready(): Promise<LogitsModel>;
 }
 
@@ -32,28 +32,22 @@ export function runLength(tokens: number, maxLength: number | null, readsAhead: 
 
 /**
  * Runs the whole row for each token. Rows are padded on the right where what follows a position never changes it;
- * where the program reads ahead, each length is run as it is. `open` makes the model for rows of a length; the first is opened at one token.
+ * where the program reads ahead, each length is run as it is. `open` makes the model, of one row.
  */
-export function recompute(open: (length: number) => Promise<LogitsModel>): Recomputing {
+export function recompute(open: () => Promise<LogitsModel>): Recomputing {
   let model: LogitsModel | null = null;
-  const at = async (length: number): Promise<LogitsModel> => {
-    if (model !== null && model.sizes.length === length) return model;
-    model?.close();
-    model = null;
-    model = await open(length);
-    return model;
-  };
-  const ready = async (): Promise<LogitsModel> => model ?? at(1);
+  const ready = async (): Promise<LogitsModel> => (model ??= await open());
   return {
     ready,
     maxLength: async () => (await ready()).program.maxLength,
     async logits(row) {
-      const { maxLength, readsAhead } = (await ready()).program;
+      const sized = await ready();
+      const { maxLength, readsAhead } = sized.program;
       if (row.length === 0) throw new RangeError("a row has at least one token");
       if (maxLength !== null && row.length > maxLength)
         throw new RangeError("the row is too long for the model");
       const length = runLength(row.length, maxLength, readsAhead);
-      const sized = await at(length);
+      if (sized.sizes.length !== length) sized.resize({ batch: 1, length });
       const inputs = [
         [tensorNames.tokens, row, 0],
         [tensorNames.targets, [], -1],

@@ -13,9 +13,13 @@ const all = (length: number): CaseSizes => ({ batch: 2, length, "query-start": 0
 
 describe(`folds over pairs on the host, LCTX_SEED=${seed}`, () => {
   it("mean what the interpreter says (not run without g++)", { timeout: 300_000 }, () => {
-    const work = [...foldCases(6), ...selectCases(6), ...selectCases(16), selectCases(1000)[0]!, ...blockCases].flatMap((of, n) =>
-      elementsOf(n).map((element) => ({ of, element })),
-    );
+    const work = [
+      ...foldCases(6),
+      ...selectCases(6),
+      ...selectCases(16),
+      selectCases(1000)[0]!,
+      ...blockCases,
+    ].flatMap((of, n) => elementsOf(n).map((element) => ({ of, element })));
     const compiled = compileForHost(work.map(({ of, element }) => of.call(element)));
     if (compiled === null) return;
     const problems = work.flatMap(({ of, element }, n) =>

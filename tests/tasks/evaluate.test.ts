@@ -217,7 +217,7 @@ describe("answers scored in one pass", () => {
         return made;
       };
       let written = "";
-      const greedy = recompute((length) => Promise.resolve(model(length)));
+      const greedy = recompute(() => Promise.resolve(model(1)));
       const options = {
         prompt: "abca",
         tokens: 4,
