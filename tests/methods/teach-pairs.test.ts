@@ -240,6 +240,7 @@ it("the chosen tokens are those that the index ranks highest", () => {
 
 it.each([
   ["softmax[k if k < q and q - k < 3] dot[e](asks, holds)", /taught about keys that it leaves out/],
+  ["softmax[k if k < q] dot[e](asks, holds) * (1 + dot[e](asks, holds))", /anything but a product/],
   ["softmax[k if k < q] dot[e](asks, holds) - 0.1 * (q - k)", /anything but a product of queries and keys/],
 ])("refuse what no sums over rows say: %s", (index, message) => {
   const text = windowed.replace(/softmax\[k if k < q\] 0.5.*/, index);

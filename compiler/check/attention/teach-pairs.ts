@@ -21,8 +21,8 @@ export interface PairDivergence {
 }
 
 const [h, q, k] = [ir.index("h"), ir.index("q"), ir.index("k")];
-/** The least real that is not subnormal in 32 bits. */
-const least = ir.real(1.1754943508222875e-38);
+/** The least real that is not subnormal in 32 bits: what is taught is never taken for nothing. */
+export const least = ir.real(1.1754943508222875e-38);
 
 /** A softmax over the keys of each row, read at its own pair. */
 function softmaxOf(e: ir.Expr, { tables }: Making): SoftmaxTable | null {
@@ -36,7 +36,9 @@ function softmaxOf(e: ir.Expr, { tables }: Making): SoftmaxTable | null {
 function multipleOfLogit(e: ir.Expr): ir.Expr | null {
   if (e === ir.logit) return ir.real(1);
   const closed = (part: ir.Expr): boolean =>
-    part !== ir.logit && freeIndices(part).size === 0 && readsOf(part).length === 0;
+    !ir.someExpr(part, (inner) => inner === ir.logit) &&
+    freeIndices(part).size === 0 &&
+    readsOf(part).length === 0;
   if (e.kind !== "binary") return null;
   const [left, right] = [multipleOfLogit(e.left), multipleOfLogit(e.right)];
   if (e.op === "mul" && left !== null && closed(e.right)) return ir.mul(left, ir.toReal(e.right));

@@ -9,7 +9,7 @@ import type { Node } from "../../ir/graph.ts";
 import type { Elaboration } from "./evaluate-meant.ts";
 import { freeIndices, readsOf } from "./expr-tools.ts";
 import { nodeOf, tableNode, type Making } from "./make-node.ts";
-import { pairDivergence } from "./teach-pairs.ts";
+import { least, pairDivergence } from "./teach-pairs.ts";
 import { indexMeant } from "./meant-reductions.ts";
 import { exprOf, type Meant, type MeantScope } from "./meant.ts";
 
@@ -21,9 +21,6 @@ function learns(node: Node, seen: Set<Node>): boolean {
   seen.add(node);
   return node.kind === "hole" || gradientOperands(node).some((operand) => learns(operand, seen));
 }
-
-/** The least real that is not subnormal in 32 bits: what is taught is never taken for nothing. */
-const least = ir.real(1.1754943508222875e-38);
 
 /** The teacher of a clause; null after a report or a note. */
 export function teacherOf(
