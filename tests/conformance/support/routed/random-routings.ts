@@ -232,7 +232,7 @@ export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
         { weight: 1, arbitrary: indices(at) },
         { weight: 3, arbitrary: softScores(at) },
       ),
-      fc.constantFrom("ranks", "ranks", "region", "none"),
+      fc.constantFrom("ranks", "ranks", "ranks", "region", "region", "none"),
       fc.integer({ min: 1, max: 12 }),
     )
     .map(([routing, turn, n]): Routing => {
@@ -251,7 +251,7 @@ export const randomRouting = (at: Setting): fc.Arbitrary<Routing> =>
         routing.lines.some((line) => /\b[sp]\b/.test(line.replace(/^score.*|^weight.*/, "")))
       )
         return routing;
-      const byBlocks = routing.turnsBy !== undefined && n % 2 === 0;
+      const byBlocks = routing.turnsBy !== undefined && n % 4 !== 0;
       const line = byBlocks
         ? `rotate q at ordinal(q) - ordinal(c(k)) * ${n}, k at offset(k in c) where q - k >= ${n}`
         : `rotate q at min(q, ${n}), k at 0 where q - k >= ${n}`;
