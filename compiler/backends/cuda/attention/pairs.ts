@@ -1,7 +1,7 @@
 /** Device functions of one attention's query-key pairs: mask, score, slopes, regions, and the blocks worth visiting. */
 import type { CudaArgument, LaunchSize } from "../../../../runtime/device/cuda/launch.ts";
 import type { BlockFacts, MaskFacts, Truth } from "../../../ir/block-facts.ts";
-import { bool, real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
+import { real, someExpr, type Expr, type ExprType } from "../../../ir/expr.ts";
 import type {
   AttentionGradientNode,
   AttentionNode,

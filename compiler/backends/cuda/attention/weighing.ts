@@ -1,5 +1,5 @@
 /** Device functions of an attention's weight and turns: guards and scores of normalisers, cases, factors, positions and angles. */
-import type { AttentionCore, AttentionGradientNode, Turn } from "../../../ir/graph.ts";
+import type { AttentionCore, AttentionGradientNode, Region, Turn } from "../../../ir/graph.ts";
 import { bool, real, type Expr } from "../../../ir/expr.ts";
 import { c, identifier, joinFragments, type Fragment } from "../../../ir/kernel.ts";
 import { weightOf } from "../../../ir/weighed.ts";
@@ -42,9 +42,21 @@ ${joinFragments(lines, c``)}  return ${otherwise};
 const pairArguments = c`const lctx_pairs &p, float s, int b, int h, int q, int k, `;
 const readNumbers: Readonly<Record<ReadAt, number>> = { self: 1, first: 2, last: 3 };
 
+type Turned = readonly Pick<Region, "turn">[];
+
+export const turns = (regions: Turned): boolean => regions.some(({ turn }) => turn !== null);
+
+/** Most pairs of dimensions that a region turns. */
+const turnPairs = (regions: Turned): number =>
+  Math.max(1, ...regions.map(({ turn }) => (turn?.rotated ?? 0) / 2));
+
+/** Bytes of angles and factors of all regions, and of the positions of queries; 0 where nothing turns. */
+export const lawBytes = (regions: Turned, queries: number): number =>
+  turns(regions) ? 8 * (2 * regions.length * turnPairs(regions) + queries) : 0;
+
 /** Position and angles of the turns of all regions; `by` is 0 for a region without one. */
-export function turnsText(turns: readonly (Turn | null)[]): Fragment {
-  const laws = turns.map((turn, r): Fragment => {
+export function turnsText(regions: Turned): Fragment {
+  const laws = regions.map(({ turn }, r): Fragment => {
     if (turn === null) return c``;
     const leaves = {
       index: (name: string): Fragment => {
@@ -65,12 +77,12 @@ export function turnsText(turns: readonly (Turn | null)[]): Fragment {
   });
   const choose = (value: (turn: Turn, r: number) => Fragment): Fragment =>
     joinFragments(
-      turns.map((turn, r) => (turn === null ? c`` : c`  if (region == ${r}) ${value(turn, r)};\n`)),
+      regions.map(({ turn }, r) => (turn === null ? c`` : c`  if (region == ${r}) ${value(turn, r)};\n`)),
       c``,
     );
   return c`${joinFragments(laws, c``)}
-constexpr bool kTurns = ${turns.some((turn) => turn !== null) ? c`true` : c`false`};
-constexpr int kTurnPairs = ${Math.max(1, ...turns.map((turn) => (turn?.rotated ?? 0) / 2))};
+constexpr bool kTurns = ${turns(regions) ? c`true` : c`false`};
+constexpr int kTurnPairs = ${turnPairs(regions)};
 /* Keys that share a turn, 0 without turns; pairs of dimensions that turn; whether they lie side by side. */
 LCTX_DEVICE int lctx_turn_by(int region) {
   (void)region;
@@ -96,7 +108,7 @@ ${choose((_, r) => c`return ${identifier("lctx_law", r)}(p, m, angle, factor)`)}
 }
 
 /** The functions of positions that `turnsText` calls. */
-export const positionsOf = (regions: readonly { readonly turn: Turn | null }[]): readonly MoreFunction[] =>
+export const positionsOf = (regions: Turned): readonly MoreFunction[] =>
   regions.flatMap(({ turn }, r) =>
     turn === null
       ? []
@@ -159,7 +171,7 @@ ${byCase(
   const factors = c`constexpr bool kOfRow = ${flag(row !== null)}, kOfBlock = ${flag(inner !== null)};
 constexpr bool kReadsFirst = ${flag(reads.first)}, kReadsLast = ${flag(reads.last)};
 ${byCase(c`lctx_factor`, c`float`, pairArguments, called("lctx_factor"), c`0.0f`)}${byCase(c`lctx_factor_slope`, c`float`, pairArguments, called("lctx_factor_slope"), c`0.0f`)}
-${turnsText(node.regions.map(({ turn }) => turn))}`;
+${turnsText(node.regions)}`;
   const asks = inner !== null || reads.first || reads.last;
   return {
     weight,

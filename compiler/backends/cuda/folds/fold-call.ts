@@ -6,7 +6,7 @@ import { someExpr, type Expr } from "../../../ir/expr.ts";
 import type { NodeBase, PairCore } from "../../../ir/graph.ts";
 import type { LogSumExpNode, PairReduceNode } from "../../../ir/graph-pairs.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
-import { positionsOf } from "../attention/weighing.ts";
+import { lawBytes, positionsOf, turns } from "../attention/weighing.ts";
 import { binsPerElement, exactText, sumBinsText } from "../attention/trained-tables.ts";
 import { elementText, type AttentionElement } from "../element.ts";
 import { scalarPrelude } from "../scalar-prelude.ts";
@@ -15,7 +15,7 @@ import { tilesText } from "../sm80/tiles.ts";
 import { isTokenAxis } from "../../../ir/graph-axes.ts";
 import { lastRows } from "../../../ir/row-window.ts";
 import { foldLoopText, foldStart, foldText, joinPiecesText, logSumExpText } from "./fold-text.ts";
-import { lawBytes, tileLogitsText, turns } from "./turned-text.ts";
+import { tileLogitsText } from "./turned-text.ts";
 import { foldTargets, type FoldForm } from "./targets.ts";
 
 const pointer = (buffer: number): CudaArgument => ({ kind: "pointer", buffer });

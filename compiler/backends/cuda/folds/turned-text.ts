@@ -1,17 +1,9 @@
 /** Device text of the logits of a fold's tiles: as they are, or with queries that turn by blocks of keys. */
 import type { Region } from "../../../ir/graph.ts";
 import { c, type Fragment } from "../../../ir/kernel.ts";
-import { turnsText } from "../attention/weighing.ts";
+import { turns, turnsText } from "../attention/weighing.ts";
 import type { AttentionElement } from "../element.ts";
-import { turnPairText } from "../sm80/weighted-tiles.ts";
-
-type Turned = readonly Pick<Region, "turn">[];
-
-export const turns = (regions: Turned): boolean => regions.some(({ turn }) => turn !== null);
-
-/** Bytes after a tile of turned queries: angles and factors of all regions, and the positions of the queries. */
-export const lawBytes = (regions: Turned, queries: number): number =>
-  8 * (2 * regions.length * Math.max(1, ...regions.map(({ turn }) => (turn?.rotated ?? 0) / 2)) + queries);
+import { turnRowsText } from "../sm80/weighted-tiles.ts";
 
 const plain: Fragment = c`
 LCTX_DEVICE void lctx_start_turns(const lctx_pairs &, unsigned char *) {}
@@ -28,9 +20,7 @@ LCTX_DEVICE double *lctx_turn_laws(unsigned char *memory) {
   return (double *)(memory + kTurnFrom + kTurnQueries * LCTX_STRIDE(kDepthPadded) * (int)sizeof(lctx_element));
 }
 LCTX_DEVICE void lctx_start_turns(const lctx_pairs &p, unsigned char *memory) {
-  double *law = lctx_turn_laws(memory);
-  for (int n = threadIdx.x; n < kRegions * kTurnPairs; n += LCTX_THREADS)
-    lctx_turn_law(p, n / kTurnPairs, n % kTurnPairs, law[2 * n], law[2 * n + 1]);
+  lctx_fill_laws(p, lctx_turn_laws(memory));
   __syncthreads();
 }
 /* Queries of a tile as keys of the block of k see them. All threads call this alike. */
@@ -38,22 +28,13 @@ LCTX_DEVICE const lctx_element *lctx_turned(const lctx_element *queries, const l
                                             unsigned char *memory, int region, int k) {
   lctx_element *to = (lctx_element *)(memory + kTurnFrom);
   double *law = lctx_turn_laws(memory), *positions = law + 2 * kRegions * kTurnPairs;
-  law += 2 * region * kTurnPairs;
   const int first = kByQueries ? x.row0 : x.column0, last = (kByQueries ? x.row_end : x.column_end) - 1;
   __syncthreads();
   for (int n = threadIdx.x; n < kTurnQueries * LCTX_STRIDE(kDepthPadded); n += LCTX_THREADS) to[n] = queries[n];
   for (int n = threadIdx.x; n < kTurnQueries; n += LCTX_THREADS)
     positions[n] = lctx_turn_position(p, region, x.b, x.h, min(first + n, last), k);
   __syncthreads();
-  const int pairs = lctx_turn_pairs(region);
-  const bool side = lctx_turn_side(region);
-  for (int n = threadIdx.x; n < kTurnQueries * pairs; n += LCTX_THREADS) {
-    const int i = n / pairs, m = n % pairs;
-    lctx_element *own = to + i * LCTX_STRIDE(kDepthPadded) + (side ? 2 * m : m), *other = own + (side ? 1 : pairs);
-    float y = lctx_real(*own), z = lctx_real(*other);
-    lctx_turn_pair(y, z, positions[i] * law[2 * m], law[2 * m + 1], 1.0f);
-    *own = lctx_round(y), *other = lctx_round(z);
-  }
+  lctx_turn_rows(to, kTurnQueries, positions, law, region);
   __syncthreads();
   return to;
 }
@@ -96,8 +77,12 @@ LCTX_DEVICE void lctx_fold_logits(float (&s)[kColumns / 8][4], const lctx_elemen
 `;
 
 /** `lctx_fold_logits(s, rows, columns, x, p, memory)`: scaled logits of a tile; `from` is where its own memory begins. */
-export const tileLogitsText = (regions: Turned, from: number, element: AttentionElement): Fragment =>
+export const tileLogitsText = (
+  regions: readonly Region[],
+  from: number,
+  element: AttentionElement,
+): Fragment =>
   turns(regions)
     ? c`constexpr int kTurnFrom = ${from};
-${turnPairText(element)}${turnsText(regions.map(({ turn }) => turn))}${turned}`
+${turnsText(regions)}${turnRowsText(element)}${turned}`
     : plain;

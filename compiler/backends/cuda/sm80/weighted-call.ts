@@ -4,7 +4,7 @@ import type { BlockFacts } from "../../../ir/block-facts.ts";
 import type { AttentionGradientNode, AttentionNode } from "../../../ir/graph.ts";
 import { c, identifier, type Fragment } from "../../../ir/kernel.ts";
 import { trainedText, type TrainedText } from "../attention/trained-tables.ts";
-import { weighingOf, type Weighing } from "../attention/weighing.ts";
+import { lawBytes, weighingOf, type Weighing } from "../attention/weighing.ts";
 import { elementBytes, type AttentionElement } from "../element.ts";
 import { BackwardPlan, blocksOf, operandCount, pointer, type Wanted } from "./backward-plan.ts";
 import { CallPlan, plainPlan, rows, threads, type KernelPlan } from "./call-plan.ts";
@@ -60,18 +60,16 @@ class WeightedPlan {
     const stride = (padded: number): number => padded * size + 16;
     const { depth, width } = plan.padded;
     const { inner, reads } = this.weighing;
-    const turns = this.#node.regions.flatMap(({ turn }) => (turn === null ? [] : [turn.rotated / 2]));
     const stats = queries * this.spanOf(of).blocks;
     const kinds = (inner ? 2 : 0) + (reads.first ? 1 : 0) + (reads.last ? 1 : 0);
     const moved = backward ? (inner ? 1 : 0) + (reads.first ? 1 : 0) + (reads.last ? 1 : 0) : 0;
-    const doubles = turns.length === 0 ? 0 : 2 * this.#node.regions.length * Math.max(1, ...turns) + queries;
     const floats =
       (backward ? 2 * queries : 0) + (kinds > 0 ? queries * (keys + 1) : 0) + stats * (kinds + moved);
     return (
       (queries + keys) * stride(depth) +
       ((backward ? queries : 0) + keys) * stride(width) +
       (plan.element === "f32" ? rows * stride(columns) : 0) +
-      8 * doubles +
+      lawBytes(this.#node.regions, queries) +
       4 * floats
     );
   }

@@ -2,8 +2,8 @@
 import { c, type Fragment } from "../../../ir/kernel.ts";
 import type { AttentionElement } from "../element.ts";
 
-/** Rotates a pair of dimensions, and rounds to an element. */
-export const turnPairText = (element: AttentionElement): Fragment => c`
+/** Laws of all regions, and the rotation of a pair of dimensions and of a tile's rows. It needs the text of turns. */
+export const turnRowsText = (element: AttentionElement): Fragment => c`
 LCTX_DEVICE lctx_element lctx_round(float x) { return ${element === "f32" ? c`x` : c`(lctx_element)(lctx_pack(x, 0.0f) & 0xffffu)`}; }
 /* Rotates a pair of dimensions by a phase, or back. The phase is brought near zero in double, so far positions stay exact. */
 LCTX_DEVICE void lctx_turn_pair(float &x, float &z, double phase, double factor, float sign) {
@@ -13,6 +13,24 @@ LCTX_DEVICE void lctx_turn_pair(float &x, float &z, double phase, double factor,
   const float turned = x * cosine - z * sine;
   z = x * sine + z * cosine;
   x = turned;
+}
+/* Angles and factors of all regions. */
+LCTX_DEVICE void lctx_fill_laws(const lctx_pairs &p, double *law) {
+  for (int n = threadIdx.x; n < kRegions * kTurnPairs; n += LCTX_THREADS)
+    lctx_turn_law(p, n / kTurnPairs, n % kTurnPairs, law[2 * n], law[2 * n + 1]);
+}
+/* Rotates the rows of a tile, each by its position, as a region says. */
+LCTX_DEVICE void lctx_turn_rows(lctx_element *tile, int rows, const double *positions, const double *law, int region) {
+  const int pairs = lctx_turn_pairs(region);
+  const bool side = lctx_turn_side(region);
+  for (int n = threadIdx.x; n < rows * pairs; n += LCTX_THREADS) {
+    const int i = n / pairs, m = n % pairs;
+    lctx_element *own = tile + i * LCTX_STRIDE(kDepthPadded) + (side ? 2 * m : m), *other = own + (side ? 1 : pairs);
+    const double *by = law + 2 * (region * kTurnPairs + m);
+    float y = lctx_real(*own), z = lctx_real(*other);
+    lctx_turn_pair(y, z, positions[i] * by[0], by[1], 1.0f);
+    *own = lctx_round(y), *other = lctx_round(z);
+  }
 }
 `;
 
@@ -71,8 +89,7 @@ LCTX_DEVICE lctx_weighing lctx_start_weighing(const lctx_pairs &p, unsigned char
   w.query_row = w.query_region = w.query_turn = w.key_region = w.key_from = w.value_from = -1;
   w.key_early = w.value_early = false;
   if (kTurns) {
-    for (int n = threadIdx.x; n < kRegions * kTurnPairs; n += LCTX_THREADS)
-      lctx_turn_law(p, n / kTurnPairs, n % kTurnPairs, w.law[2 * n], w.law[2 * n + 1]);
+    lctx_fill_laws(p, w.law);
     __syncthreads();
   }
   return w;
@@ -97,16 +114,7 @@ LCTX_DEVICE void lctx_hold_queries(lctx_weighing &w, const lctx_pairs &p, const 
   __syncthreads();
   w.query_row = row, w.query_region = region, w.query_turn = turn;
   if (!kTurns || turn < 0) return;
-  const int pairs = lctx_turn_pairs(region);
-  const bool side = lctx_turn_side(region);
-  for (int n = threadIdx.x; n < kTileQueries * pairs; n += LCTX_THREADS) {
-    const int i = n / pairs, m = n % pairs;
-    lctx_element *own = w.queries + i * LCTX_STRIDE(kDepthPadded) + (side ? 2 * m : m), *other = own + (side ? 1 : pairs);
-    const double *law = w.law + 2 * (region * kTurnPairs + m);
-    float y = lctx_real(*own), z = lctx_real(*other);
-    lctx_turn_pair(y, z, w.positions[i] * law[0], law[1], 1.0f);
-    *own = lctx_round(y), *other = lctx_round(z);
-  }
+  lctx_turn_rows(w.queries, kTileQueries, w.positions, w.law, region);
   __syncthreads();
 }
 LCTX_DEVICE void lctx_hold_keys(lctx_weighing &w, const lctx_operands &a, const lctx_place &x, int region) {
@@ -290,4 +298,4 @@ LCTX_DEVICE float lctx_weight_of(const lctx_read &y, const lctx_pairs &p, const 
 
 /** The text for an element type. It needs constants of the plan, pairs, weighing and tiles. */
 export const weightedTilesText = (element: AttentionElement): Fragment =>
-  c`${turnPairText(element)}${common}`;
+  c`${turnRowsText(element)}${common}`;
