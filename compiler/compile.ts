@@ -9,8 +9,8 @@ import { termOrder } from "./check/model/term-order.ts";
 import type { Recipe, RecipeStage } from "./check/train.ts";
 import { messages } from "./diagnostics/messages.gen.ts";
 import { Reporter } from "./diagnostics/reporter.ts";
-import { gradientOperands } from "./ir/gradient-operands.ts";
-import type { Graph, Node, UpdateRule } from "./ir/graph.ts";
+import { gradientReach } from "./ir/gradient-operands.ts";
+import type { Graph, UpdateRule } from "./ir/graph.ts";
 import { modelToGraph, parameterInfos } from "./lower/model-to-graph.ts";
 import { optimizerToRule } from "./lower/optimizer-to-rule.ts";
 import { recipeToSettings } from "./lower/recipe-to-settings.ts";
@@ -79,15 +79,9 @@ export function leftByLoss(
 ): readonly string[] {
   const output = objective === "teach" ? "teach" : "loss";
   const { outputs } = modelToGraph(model, { phase: "training", output });
-  const reached = new Set<Node>();
-  const reach = (node: Node): void => {
-    if (reached.has(node)) return;
-    reached.add(node);
-    gradientOperands(node).forEach(reach);
-  };
-  reach(outputs.get("loss")!);
-  const read = new Set([...reached].flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
-  return trained.filter((path) => !read.has(path));
+  const reached = [...gradientReach(outputs.get("loss")!)];
+  const paths = new Set(reached.flatMap((node) => (node.kind === "parameter" ? [node.path] : [])));
+  return trained.filter((path) => !paths.has(path));
 }
 
 /** False after a report that the loss says nothing to a weight that is to be trained. */

@@ -8,7 +8,6 @@ import {
   eq,
   index,
   int,
-  mapExpr,
   mul,
   operand,
   real,

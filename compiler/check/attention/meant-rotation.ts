@@ -9,7 +9,7 @@ import { freeIndices, readsOf, substitute } from "./expr-tools.ts";
 import { axisNames, loadOf, nodeOf, renameAxes, type Making } from "./make-node.ts";
 import { exprOf, scalar, type Meant, type MeantScope } from "./meant.ts";
 import { isOverPairs } from "./pair-view.ts";
-import { axisName, type Tables } from "./tables.ts";
+import { axisName } from "./tables.ts";
 
 /** The model's rotation of the last dimension, at a position or a block's first position; null after a report or a note. */
 export function evaluateRope(

@@ -254,7 +254,7 @@ function sidesOf(
   indices: Indices,
   making: Making,
 ): Logit | "refused" | null {
-  const { tables, at } = making;
+  const { at } = making;
   const { row, head, candidate } = indices;
   const over = [...(row === null ? [] : [row]), ...(head === null ? [] : [head]), dim];
   const rows = nodeOf(left, over, making);

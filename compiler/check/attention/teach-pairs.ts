@@ -14,8 +14,8 @@ import { nodeOf, type Making } from "./make-node.ts";
 import { pairCore, pairView, rowNormaliser, type PairView } from "./pair-view.ts";
 import type { SoftmaxTable } from "./tables.ts";
 
-/** Divergences [b, t, h] whose sum divided by `count` is the mean over all pairs. */
-export interface PairDivergence {
+/** Tensor of a batch whose sum over a row divided by `count` is the mean over what is taught. */
+export interface Divergence {
   readonly each: Node;
   readonly count: ir.Expr;
 }
@@ -70,12 +70,12 @@ function weighed(view: PairView, value: Node, making: Making): Node | null {
   return attentionNode({ ...parts, prepended: null, weightsFixed: true }, making.at);
 }
 
-/** undefined where neither is over pairs; null after a refusal. */
+/** KL(p ‖ t), [b, t, h]; undefined where they are not both softmaxes over keys, null after a refusal. */
 export function pairDivergence(
   student: ir.Expr,
   teacher: ir.Expr,
   making: Making,
-): PairDivergence | null | undefined {
+): Divergence | null | undefined {
   const { tables, refuse, at } = making;
   const [taught, from] = [softmaxOf(student, making), softmaxOf(teacher, making)];
   if (taught === null || from === null) return undefined;

@@ -4,23 +4,19 @@ import type { AttentionTeacher } from "../../ir/attention-meaning.ts";
 import * as ir from "../../ir/expr.ts";
 import { sizeExpr } from "../../ir/graph-axes.ts";
 import { mapNode, reduceNode } from "../../ir/graph-build.ts";
-import { gradientOperands } from "../../ir/gradient-operands.ts";
+import { gradientReach } from "../../ir/gradient-operands.ts";
 import type { Node } from "../../ir/graph.ts";
 import type { Elaboration } from "./evaluate-meant.ts";
 import { freeIndices, readsOf } from "./expr-tools.ts";
 import { nodeOf, tableNode, type Making } from "./make-node.ts";
-import { least, pairDivergence } from "./teach-pairs.ts";
+import { least, pairDivergence, type Divergence } from "./teach-pairs.ts";
 import { indexMeant } from "./meant-reductions.ts";
 import { exprOf, type Meant, type MeantScope } from "./meant.ts";
 
 type Evaluate = (expr: Expr, scope: MeantScope) => Meant | null;
 
 /** Whether a gradient could pass through a node to what the model or the attention learns. */
-function learns(node: Node, seen: Set<Node>): boolean {
-  if (seen.has(node)) return false;
-  seen.add(node);
-  return node.kind === "hole" || gradientOperands(node).some((operand) => learns(operand, seen));
-}
+const learns = (node: Node): boolean => [...gradientReach(node)].some(({ kind }) => kind === "hole");
 
 /** The teacher of a clause; null after a report or a note. */
 export function teacherOf(
@@ -51,14 +47,18 @@ export function teacherOf(
   if (student === null || teacher === null || factor === null) return null;
   if (student.type === "bool" || teacher.type === "bool" || freeIndices(factor).size > 0)
     return refuse("`teach` of this table");
-  const divergence = pairDivergence(student, teacher, making);
-  if (divergence === null) return null;
-  if (divergence !== undefined)
-    return { loss: shareOf(divergence.each, divergence.count, factor, making), span: clause.span };
+  const overKeys = pairDivergence(student, teacher, making);
+  const divergence = overKeys === undefined ? tableDivergence(student, teacher, making) : overKeys;
+  return divergence === null ? null : { loss: meanOf(divergence, factor, making), span: clause.span };
+}
+
+/** T · (log T − log t) for each element of stored tables t and T; null after a refusal. */
+function tableDivergence(student: ir.Expr, teacher: ir.Expr, making: Making): Divergence | null {
+  const { tables, refuse } = making;
   for (const read of readsOf(teacher)) {
     const node = tableNode(read.buffer, making);
     if (node === null) return null;
-    if (learns(node, new Set())) return refuse("a teacher that could learn from what it teaches");
+    if (learns(node)) return refuse("a teacher that could learn from what it teaches");
   }
   const indices = tables.ordered(freeIndices(student, teacher));
   const target = nodeOf(ir.toReal(teacher), indices, making);
@@ -72,15 +72,15 @@ export function teacherOf(
   if (target.axes[0]?.name !== "b" && logs.axes[0]?.name !== "b")
     return refuse("a teacher that reads no text");
   const [x, y] = [ir.operand(0), ir.operand(1)];
-  const each = ir.select(ir.le(x, ir.real(0)), ir.real(0), ir.mul(x, ir.sub(ir.unary("log", x), y)));
+  const body = ir.select(ir.le(x, ir.real(0)), ir.real(0), ir.mul(x, ir.sub(ir.unary("log", x), y)));
   const wide = target.axes[0]?.name === "b" ? target : logs;
-  const all = mapNode([target, logs], each, making.at, wide.axes);
-  const count = all.axes.slice(1).reduce<ir.Expr>((n, { size }) => ir.mul(n, sizeExpr(size)), ir.int(1));
-  return { loss: shareOf(all, count, factor, making), span: clause.span };
+  const each = mapNode([target, logs], body, making.at, wide.axes);
+  const count = each.axes.slice(1).reduce<ir.Expr>((n, { size }) => ir.mul(n, sizeExpr(size)), ir.int(1));
+  return { each, count };
 }
 
-/** factor / count · the sum over all axes but the batch. */
-function shareOf(each: Node, count: ir.Expr, factor: ir.Expr, { at }: Making): Node {
+/** Times `factor`, for each row of the batch. */
+function meanOf({ each, count }: Divergence, factor: ir.Expr, { at }: Making): Node {
   const over = each.axes.slice(1).map(({ name }) => name);
   const total = over.length === 0 ? each : reduceNode("sum", each, over, at);
   const share = ir.div(ir.mul(ir.toReal(factor), ir.operand(0)), ir.toReal(count));
