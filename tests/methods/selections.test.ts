@@ -1,10 +1,6 @@
 /** Selections, folds over pairs, teachers and turned positions of the language document's specs against dense references. */
 import { describe, expect, it } from "vitest";
 import type { AttentionPhase } from "../../compiler/ir/attention-meaning.ts";
-import { graphOf } from "../../compiler/ir/graph-build.ts";
-import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
-import { differentiate } from "../../compiler/passes/differentiate.ts";
-import { randomNumbers } from "../support/random-values.ts";
 import { landmark, landmarkBlocks } from "../../examples/landmark/reference.ts";
 import { longHeads } from "../../examples/longheads/reference.ts";
 import { causal } from "../../examples/routing.ts";
@@ -12,6 +8,7 @@ import { seerBlocks, seerLoss } from "../../examples/seer-gate/reference.ts";
 import { verticalSlash } from "../../examples/vertical-slash/reference.ts";
 import { attentionOf, elaborated, type Elaborated, type Row, type Shape } from "./elaborated.ts";
 import { furthest } from "./support.ts";
+import { tableSlopes } from "./table-slopes.ts";
 
 const heads = [
   { heads: 4, kvHeads: 4, size: 6 },
@@ -112,27 +109,10 @@ describe("a gate that a teacher trains", () => {
 
   it("gets the gradient of that loss, and its teacher none", () => {
     const one = seen("seer-gate", use, "training")({ heads: 4, kvHeads: 2, size: 4, length: 19 }, 7);
-    const loss = one.graph.outputs.get("teacher0")!;
-    const paths = ["wq", "wk"];
-    const graph = differentiate(graphOf({ loss }), paths);
-    const scale: Float64Tensor = { shape: [], data: Float64Array.of(1) };
-    const gradients = interpret(graph, new Map([...one.inputs, ["input:loss-scale", scale]]), {
-      batch: 2,
-      length: 19,
-    });
-    const next = randomNumbers(3);
-    for (const path of paths) {
-      const given = one.inputs.get(path)!.data;
-      const gradient = gradients.get(`gradient:${path}`)!.data;
-      const direction = given.map(() => 2 * next() - 1);
-      const total = (step: number): number =>
-        one.rows.reduce((sum, row) => {
-          const moved = given.map((x, n) => x + step * direction[n]!);
-          return sum + seerLoss({ ...row, tables: { ...row.tables, [path]: moved } }, block, 6);
-        }, 0);
-      const along = gradient.reduce((sum, x, n) => sum + x * direction[n]!, 0);
+    const slopes = tableSlopes(one, 19, ["wq", "wk"], (row) => seerLoss(row, block, 6));
+    for (const { along, measured } of slopes) {
       expect(Math.abs(along)).toBeGreaterThan(1e-2);
-      expect(Math.abs((total(1e-5) - total(-1e-5)) / 2e-5 - along)).toBeLessThan(1e-6 * Math.abs(along));
+      expect(Math.abs(measured - along)).toBeLessThan(1e-6 * Math.abs(along));
     }
   });
 

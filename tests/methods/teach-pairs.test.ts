@@ -2,20 +2,19 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { graphOf } from "../../compiler/ir/graph-build.ts";
-import { interpret, type Float64Tensor } from "../../compiler/ir/interpret.ts";
-import { differentiate } from "../../compiler/passes/differentiate.ts";
 import type { Device } from "../../runtime/device/device.ts";
 import { rotated } from "../../examples/dense.ts";
 import { chosen, dot, keyOf, logit, queryOf, range, softmax, weighed } from "../../examples/routing.ts";
 import { openNative } from "../schedule/support.ts";
 import { root } from "../support/check-text.ts";
-import { randomNumbers } from "../support/random-values.ts";
 import { elaborated, lowered, type Row } from "./elaborated.ts";
 import { onDevice } from "./native-attention.ts";
 import { furthest } from "./support.ts";
+import { tableSlopes } from "./table-slopes.ts";
 
 const width = 6;
+/** The tables that are taught. */
+const paths = ["wq", "wk"];
 const shapes = [
   { heads: 4, kvHeads: 4, size: 6 },
   { heads: 4, kvHeads: 2, size: 4 },
@@ -26,7 +25,6 @@ interface Case {
   readonly use: string;
   /** Weights of the teacher and of what is taught, [head][query][key]. */
   readonly weights: (row: Row) => { readonly from: Weights; readonly taught: Weights };
-  readonly paths: readonly string[];
 }
 type Weights = readonly (readonly Float64Array[])[];
 
@@ -103,7 +101,6 @@ const cases: Readonly<Record<string, Case>> = {
       from: table(row, causal, own(row)),
       taught: table(row, causal, sharedIndex(row)),
     }),
-    paths: ["wq", "wk"],
   },
   "an index for each head, of a teacher that sees a window, with a row that sees nothing": {
     text: windowed,
@@ -116,7 +113,6 @@ const cases: Readonly<Record<string, Case>> = {
       ),
       taught: table(row, (q, k) => k < q, ownIndex(row)),
     }),
-    paths: ["wq", "wk"],
   },
 };
 
@@ -152,25 +148,8 @@ describe.each(Object.entries(cases))("%s", (_, one) => {
     for (const shape of shapes) {
       const length = 13;
       const made = elaborated(one.text, one.use, { ...shape, length }, "training", 7);
-      const loss = made.graph.outputs.get("teacher0")!;
-      const graph = differentiate(graphOf({ loss }), ["wq", "wk"]);
-      const unit: Float64Tensor = { shape: [], data: Float64Array.of(1) };
-      const found = interpret(graph, new Map([...made.inputs, ["input:loss-scale", unit]]), {
-        batch: 2,
-        length,
-      });
-      const next = randomNumbers(3);
-      for (const path of one.paths) {
-        const given = made.inputs.get(path)!.data;
-        const direction = given.map(() => 2 * next() - 1);
-        const along = found.get(`gradient:${path}`)!.data.reduce((sum, x, n) => sum + x * direction[n]!, 0);
-        const total = (step: number): number =>
-          made.rows.reduce((sum, row) => {
-            const moved = given.map((x, n) => x + step * direction[n]!);
-            return sum + lossOf(one, { ...row, tables: { ...row.tables, [path]: moved } });
-          }, 0);
+      for (const { along, measured } of tableSlopes(made, length, paths, (row) => lossOf(one, row))) {
         expect(Math.abs(along)).toBeGreaterThan(1e-3);
-        const measured = (total(1e-5) - total(-1e-5)) / 2e-5;
         expect(Math.abs(measured - along)).toBeLessThan(1e-6 * Math.max(1, Math.abs(along)));
       }
     }
@@ -194,7 +173,7 @@ describe("kernels", () => {
           expect(Math.abs(ran.taught[n]! - want)).toBeLessThan(1e-5 * Math.max(1, want));
         });
         const meant = ran.meantGradients();
-        for (const path of one.paths) {
+        for (const path of paths) {
           const want = meant.get(path)!;
           const largest = want.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
           expect(furthest(ran.gradients.get(path)!, want)).toBeLessThan(1e-5 * largest);
